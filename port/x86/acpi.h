@@ -49,11 +49,15 @@ struct acpi_info {
     uint64_t reset_register; // 0: absent
     bool reset_mmio;
     uint8_t reset_value;
-    int s5_type; // SLP_TYP for S5 out of the DSDT's \_S5 package, -1: not found
+    uint16_t smi_command; // I/O port, 0: absent; writing acpi_enable to it hands the events over
+    uint8_t acpi_enable;
+    uint64_t dsdt; // physical address, 0: absent
     uint64_t hpet; // physical address, 0: absent
     uint64_t ecam; // PCI Express configuration space of segment 0, 0: absent
     uint8_t ecam_bus_first, ecam_bus_last;
-    // virtio-mmio devices that the DSDT names (_HID "LNRO0005"), by a scan for the byte patterns.
+    // Filled by acpi_scan_dsdt(): SLP_TYP for S5 out of the \_S5 package (-1: not found), and the
+    // virtio-mmio devices (_HID "LNRO0005"), both by their byte patterns.
+    int s5_type;
     unsigned virtio_mmio_count;
     struct acpi_virtio_mmio virtio_mmio[ACPI_VIRTIO_MMIO_MAX];
 };
@@ -62,5 +66,8 @@ extern struct acpi_info acpi_info;
 
 // (rsdp) 0: search the BIOS areas. Needs the tables mapped. Boot time only.
 void acpi_init(uint64_t rsdp);
+
+// Search the DSDT for what only AML tells; done once, on the first call. Main thread, or a panic.
+void acpi_scan_dsdt(void);
 
 #endif // IMPORTOS_ACPI_H

@@ -35,6 +35,7 @@ struct boot_info {
     unsigned module_count;
     struct boot_module module[BOOT_MODULE_MAX];
     uint64_t rsdp; // physical address of the ACPI RSDP if the loader knows it, else 0
+    uint64_t ebda; // of the extended BIOS data area, 0: none; page 0 is gone once memory_init() ran
 };
 
 extern struct boot_info boot_info;
@@ -46,6 +47,10 @@ void boot_info_init(uint32_t magic, uintptr_t info);
 // Value of the word "key=value" on the command line: writes at most (size) - 1 bytes and a NUL to
 // (value) and returns the value's full length, or -1 if the key is absent. The last one wins.
 // Words after "--" are the app's and are not looked at. Any context; allocates nothing.
+// Double quotes keep blanks together and are dropped.
 int boot_option(const char *key, char *value, unsigned size);
+
+// The same in any NUL-terminated text of that form (the payload's options).
+int boot_option_in(const char *text, const char *key, char *value, unsigned size);
 
 #endif // IMPORTOS_BOOT_INFO_H

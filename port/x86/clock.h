@@ -27,7 +27,9 @@ uint64_t clock_lapic_hz(void); // rate of the local APIC timer at divide-by-1
 // How the rate is known: "cpuid", "kvmclock", "hpet", "pm-timer", "pit", "lapic".
 const char *clock_source(void);
 
-// Wall clock: read from the RTC at first use, then carried by the monotonic clock.
+// Wall clock: asked of (source), which returns seconds since 1970-01-01 or 0, at first use, then
+// carried by the monotonic clock. Main thread only. 0 if nobody knows.
+void clock_set_wall_source(uint64_t (*source)(void));
 uint64_t clock_wall_ns(void);
 void clock_set_wall_ns(uint64_t wall_ns);
 

@@ -18,7 +18,8 @@
 #define IRQ_GSI_MAX 160
 #define IRQ_MSI_FIRST 160
 #define IRQ_MSI_MAX 48
-#define IRQ_COUNT (IRQ_MSI_FIRST + IRQ_MSI_MAX)
+#define IRQ_TIMER (IRQ_MSI_FIRST + IRQ_MSI_MAX) // the local APIC's timer
+#define IRQ_COUNT (IRQ_TIMER + 1)
 #define IRQ_VECTOR_FIRST 32
 
 // How an I/O APIC input is wired. Message-signalled interrupts are always edges.

@@ -41,13 +41,13 @@ uintptr_t memory_map_device(uint64_t address, size_t size);
 // Total RAM that the loader reported as usable, bytes.
 uint64_t memory_total(void);
 
-// Memory for machine code that is written first and run later (native emitter): never writable and
-// executable at once. exec_alloc() returns (size) bytes of a pool that is grown from the regions
-// at boot; exec_write_begin()/exec_write_end() bracket writing.
-void *exec_alloc(size_t size, size_t *actual);
-void exec_commit(void *start, size_t size);
-void exec_reset(void); // soft reset: everything in the pool is free again
-size_t exec_pool_size(void);
+// Memory for machine code that is written once and then run (native emitter, native .mpy): one
+// pool, reserved at boot, mapped twice: writable where exec_alloc() says, executable where
+// exec_address() says, never both at one address. NULL when the pool is used up.
+void *exec_alloc(size_t size);
+void *exec_address(void *writable);
+void exec_reset(void); // soft reset: the whole pool is free again
+size_t exec_free(void); // bytes left
 
 // The image's payload behind the kernel (what mkimage appended), or NULL. Read-only.
 const void *memory_payload(size_t *size);
