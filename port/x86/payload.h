@@ -25,6 +25,6 @@ struct payload_header {
     uint64_t romfs_size;
 };
 
-_Static_assert(sizeof(struct payload_header) == 56, "the layout is shared with payload.py");
+_Static_assert(sizeof(struct payload_header) == 48, "the layout is shared with payload.py");
 
 #endif // IMPORTOS_PAYLOAD_H
