@@ -51,12 +51,16 @@ def test_deb822_stanzas_are_read_and_disabled_ones_left_out():
 
 
 def test_a_key_block_in_a_stanza_is_kept_whole():
-    text = "Types: deb\nURIs: http://a\nSuites: sid\nComponents: main\nSigned-By:\n BEGIN\n .\n END\n"
+    text = (
+        "Types: deb\nURIs: http://a\nSuites: sid\nComponents: main\nSigned-By:\n BEGIN\n .\n END\n"
+    )
     assert fetch_upstream.parse_deb822(text)[0].signed_by == "\n BEGIN\n .\n END"
 
 
 def test_one_line_entries_are_read():
-    text = "# deb http://no\ndeb [arch=amd64 signed-by=/k.gpg] http://a/debian trixie main contrib\n"
+    text = (
+        "# deb http://no\ndeb [arch=amd64 signed-by=/k.gpg] http://a/debian trixie main contrib\n"
+    )
     assert fetch_upstream.parse_one_line(text) == [
         fetch_upstream.Source("http://a/debian", ("trixie",), ("main", "contrib"), "/k.gpg")
     ]

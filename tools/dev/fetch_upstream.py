@@ -121,7 +121,7 @@ def debian_mirror(sources: list[Source], release: dict[str, str]) -> Source | No
     suites = {release.get("VERSION_CODENAME"), "stable", "testing", "unstable", "sid"}
     candidates = [s for s in sources if suites & set(s.suites) and "main" in s.components]
     # A third party may use the same names; the archive is the one with Debian's own keyring.
-    candidates.sort(key=lambda s: (0 if "debian-archive" in s.signed_by else bool(s.signed_by)))
+    candidates.sort(key=lambda s: 0 if "debian-archive" in s.signed_by else bool(s.signed_by))
     return candidates[0] if candidates else None
 
 
@@ -174,7 +174,9 @@ class Apt:
         if os.geteuid() == 0:
             # The unprivileged _apt user could not write here; apt would warn and do it as root.
             options["APT::Sandbox::User"] = "root"
-        self.options = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+        self.options = [
+            word for key, value in options.items() for word in ("-o", f"{key}={value}")
+        ]
 
     def update(self) -> None:
         """Refresh the package lists. Raises FetchError."""
@@ -254,7 +256,9 @@ def unpack(dsc: Path, tree: Path, patches: list[Path]) -> None:
     partial = tree.with_name(tree.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     # apt has checked the signature of the lists and the hash of every file against them.
-    run_quietly(["dpkg-source", "--no-check", "--no-copy", "-x", str(dsc), str(partial)], "cannot unpack")
+    run_quietly(
+        ["dpkg-source", "--no-check", "--no-copy", "-x", str(dsc), str(partial)], "cannot unpack"
+    )
     for patch in patches:
         command = ["patch", "-p2", "--no-backup-if-mismatch", "-d", str(partial), "-i", str(patch)]
         run_quietly(command, f"{patch.name} does not apply")

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The ImportOS authors
+#
+# The commands of this repository; `make help` lists them. The kernel's own rules are in
+# port/x86/Makefile. Everything made lies below build/, .venv/ and tools/importos/data/.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+APP ?= examples/hello.py
+BUILD := build
+VENV := .venv
+BIN := $(VENV)/bin
+DATA := tools/importos/data
+JOBS ?= $(shell nproc)
+
+# The upstream sources: fetched, unless all three are named.
+UPSTREAM := $(BUILD)/upstream
+ifeq ($(and $(MICROPY_DIR),$(LWIP_DIR),$(MBEDTLS_DIR)),)
+UPSTREAM_STAMP := $(UPSTREAM)/upstream.json
+endif
+MICROPY_DIR ?= $(abspath $(UPSTREAM)/micropython)
+LWIP_DIR ?= $(abspath $(UPSTREAM)/lwip)
+MBEDTLS_DIR ?= $(abspath $(UPSTREAM)/mbedtls)
+
+KERNEL := $(BUILD)/kernel/kernel.elf
+KERNEL_DATA := $(DATA)/kernel.elf
+KERNEL_MAKE = $(MAKE) -C port/x86 BUILD=$(abspath $(BUILD)/kernel) \
+	MICROPY_DIR=$(abspath $(MICROPY_DIR)) LWIP_DIR=$(abspath $(LWIP_DIR)) \
+	MBEDTLS_DIR=$(abspath $(MBEDTLS_DIR)) PYTHON=$(abspath $(BIN)/python)
+
+.PHONY: help run repl gdb test check kernel wheel clean distclean FORCE
+
+help:
+	@echo 'make run     boot APP in QEMU, the console here   [first time 2 min, then 1 s]'
+	@echo '             (APP=$(APP); Ctrl-A X leaves)'
+	@echo 'make repl    boot to the Python prompt             [1 s]'
+	@echo 'make test    every test; PYTEST_ARGS= for some     [10 min]'
+	@echo 'make check   format, lint, layers, sizes, spelling [20 s]'
+	@echo 'make kernel  the kernel only                       [1 min]'
+	@echo 'make gdb     boot APP under the debugger           [1 s]'
+	@echo 'make wheel   the package for pip, with the kernel  [10 s]'
+	@echo 'make clean   remove what was built; distclean: also upstream sources and $(VENV)'
+	@echo
+	@echo 'Other upstream trees: MICROPY_DIR= LWIP_DIR= MBEDTLS_DIR=; another Python: PYTHON='
+
+# --- What is needed first ------------------------------------------------------------------------
+
+$(BUILD)/stamps/packages-%: tools/dev/install_packages.sh
+	@PYTHON='$(PYTHON)' sh $< $*
+	@mkdir -p $(@D) && touch $@
+
+# The date of pyproject.toml may change without its content, at a checkout for instance.
+$(BUILD)/stamps/pyproject.toml: pyproject.toml
+	@mkdir -p $(@D)
+	@cmp -s $< $@ || cp $< $@
+
+$(VENV)/installed: $(BUILD)/stamps/pyproject.toml $(BUILD)/stamps/packages-build
+	@sh tools/dev/make_venv.sh $(VENV) $(PYTHON)
+	@touch $@
+
+$(UPSTREAM)/upstream.json: port/x86/upstream.toml tools/dev/fetch_upstream.py \
+		$(wildcard port/x86/patches/*.patch) $(BUILD)/stamps/packages-build
+	@$(BIN)/python tools/dev/fetch_upstream.py
+
+$(UPSTREAM)/upstream.json: | $(VENV)/installed
+
+# --- Kernel, package, images ---------------------------------------------------------------------
+
+kernel: $(KERNEL_DATA)
+
+# port/x86/Makefile knows what its files depend on, so it is asked each time.
+$(KERNEL): FORCE $(VENV)/installed $(UPSTREAM_STAMP)
+	@+$(KERNEL_MAKE) $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(JOBS))
+
+$(KERNEL_DATA): $(KERNEL) tools/dev/package_kernel.py $(BUILD)/stamps/pyproject.toml
+	@$(BIN)/python tools/dev/package_kernel.py $(KERNEL) $(DATA)
+
+run: $(KERNEL_DATA)
+	@$(BIN)/mkimage $(APP) --output $(BUILD)/$(basename $(notdir $(APP))).elf --run
+
+repl: $(KERNEL_DATA)
+	@$(BIN)/importos run
+
+test: $(VENV)/installed $(BUILD)/stamps/packages-test
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+wheel: $(KERNEL_DATA)
+	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls -l dist/*.whl
+
+clean:
+	rm -rf $(BUILD)/kernel $(BUILD)/stamps $(BUILD)/*.elf $(BUILD)/tests $(DATA) dist
+
+distclean: clean
+	rm -rf $(BUILD) $(VENV)
