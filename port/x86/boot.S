@@ -20,7 +20,7 @@
 
 #define COM1 0x3f8
 #define LINE_STATUS 5
-#define THR_EMPTY_BIT 5
+#define THR_EMPTY 0x20
 
 /* The address fields tell the loader to take the whole file from here on as one piece: an ELF64 with
  * a Multiboot header is refused without them. load_end 0: up to the end of the file, so that the
@@ -130,23 +130,25 @@ no_long_mode:
     mov $0x10000, %ecx
 2:
     in %dx, %al
-    bt $THR_EMPTY_BIT, %eax
-    loopnc 2b
+    test $THR_EMPTY, %al
+    jnz 3f
+    loop 2b
+3:
     lodsb
     test %al, %al
-    jz 3f
+    jz 4f
     mov $COM1, %dx
     out %al, %dx
     jmp 1b
-3:
+4:
     mov $0xf4, %dx
     mov $125, %al
     out %al, %dx
     mov $0xfe, %al
     out %al, $0x64
-4:
+5:
     hlt
-    jmp 4b
+    jmp 5b
 
 no_long_mode_text:
     .asciz "panic: this CPU has no long mode; ImportOS needs an x86-64 (qemu-system-x86_64)\r\n"
@@ -200,10 +202,10 @@ boot_pd:
 .endm
 
 .section .stacks, "aw", @nobits
-    STACK main, 128 * 1024
-    STACK irq, 32 * 1024
-    STACK fault, 16 * 1024
-    STACK double_fault, 8 * 1024
-    STACK nmi, 8 * 1024
+    STACK main, 128*1024
+    STACK irq, 32*1024
+    STACK fault, 16*1024
+    STACK double_fault, 8*1024
+    STACK nmi, 8*1024
 
 .section .note.GNU-stack, "", @progbits

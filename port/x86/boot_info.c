@@ -19,7 +19,6 @@
 #define MULTIBOOT_INFO_MEMORY_MAP (1u << 6)
 
 #define MEMORY_TYPE_RAM 1
-#define BIOS_EBDA_SEGMENT 0x40e
 
 struct multiboot_info {
     uint32_t flags;
@@ -57,6 +56,9 @@ struct pvh_memory {
     uint64_t start, size;
     uint32_t type, reserved;
 };
+
+// In the BIOS data area, placed by kernel.ld: the compiler takes an address this low for a null pointer.
+extern const uint16_t bios_ebda_segment;
 
 struct boot_info boot_info;
 
@@ -136,9 +138,7 @@ static void read_pvh(const struct pvh_start_info *info) {
 }
 
 void boot_info_init(uint32_t magic, uintptr_t info) {
-    // The BIOS data area holds the EBDA's real-mode segment; read as a volatile because C takes an
-    // address this low for a null pointer.
-    boot_info.ebda = (uint64_t)*(volatile uint16_t *)BIOS_EBDA_SEGMENT << 4;
+    boot_info.ebda = (uint64_t)bios_ebda_segment << 4;
     if (magic == MULTIBOOT_BOOTLOADER_MAGIC) {
         read_multiboot((const struct multiboot_info *)info);
     } else if (magic == PVH_MAGIC && *(const uint32_t *)info == PVH_MAGIC) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// The kernel's own messages: a small printf to a sink, and a ring of the last lines for panic.
+// The kernel's own messages: a small printf to a sink.
 
 #ifndef IMPORTOS_LOG_H
 #define IMPORTOS_LOG_H
@@ -9,15 +9,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-// Conversions: %d %u %x %lx %lu %ld %llx %s %c %p %%, with width and 0. Any context.
+// Conversions: %d %u %x (also %ld %lu %lx) %s %c %p %%, with width and 0. Any context.
 __attribute__((format(printf, 1, 2))) void kprintf(const char *format, ...);
 void kvprintf(const char *format, va_list args);
 
-// Where the text goes as it is printed; NULL keeps it in the ring only. (sink) may be called in
+// Where the text goes as it is printed; NULL drops it. (sink) may be called in
 // interrupt context and must not block without limit.
 void log_set_sink(void (*sink)(const char *text, size_t size));
-
-// Hand the ring's contents, oldest first, to (sink).
-void log_replay(void (*sink)(const char *text, size_t size));
 
 #endif // IMPORTOS_LOG_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// The end: print the reason, registers, return addresses, what Python was running, the last log
-// lines; then leave the machine with the failing status. Never hangs, never returns.
+// The end: print the reason, registers, return addresses, what Python was
+// running; then leave the machine with the failing status. Never hangs, never returns.
 
 #ifndef IMPORTOS_PANIC_H
 #define IMPORTOS_PANIC_H

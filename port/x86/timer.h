@@ -34,4 +34,7 @@ uint64_t timer_next_ns(void);
 // Number of armed timers.
 uint64_t timer_count(void);
 
+// The local APIC timer has gone off: fire what is due. From irq_dispatch() only.
+void timer_interrupt(void);
+
 #endif // IMPORTOS_TIMER_H
