@@ -107,6 +107,23 @@ static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf) {
     return r;
 }
 
+// Hardware random numbers: false if the CPU had none ready. Only where CPUID says so (SDM volume 1,
+// 7.3.17): CPUID_RDRAND in leaf 1 ECX, CPUID_RDSEED in leaf 7 EBX.
+#define CPUID_RDRAND (1u << 30)
+#define CPUID_RDSEED (1u << 18)
+
+static inline bool rdrand(uint64_t *value) {
+    bool ok;
+    __asm__ volatile ("rdrand %0; setc %1" : "=r" (*value), "=qm" (ok) : : "cc");
+    return ok;
+}
+
+static inline bool rdseed(uint64_t *value) {
+    bool ok;
+    __asm__ volatile ("rdseed %0; setc %1" : "=r" (*value), "=qm" (ok) : : "cc");
+    return ok;
+}
+
 static inline uint64_t read_cr0(void) {
     uint64_t value;
     __asm__ volatile ("mov %%cr0, %0" : "=r" (value));

@@ -64,6 +64,10 @@ static uint8_t read_status(struct virtio_device *device) {
 }
 
 static void write_status(struct virtio_device *device, uint8_t status) {
+    if ((status & VIRTIO_STATUS_DRIVER_OK) && device->irq_messages) {
+        // A reset forgets it.
+        mmio_write16(device->common + COMMON_MSIX_CONFIG, MSIX_CONFIG);
+    }
     mmio_write8(device->common + COMMON_STATUS, status);
 }
 
