@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The ImportOS authors
+#
+# The Python that every kernel carries. (The names called here come from MicroPython's
+# tools/manifestfile.py.)
+
+module("_boot.py", base_path=".")  # noqa: F821
+module("unittest.py", base_path=".")  # noqa: F821
+include("$(MPY_DIR)/extmod/asyncio")  # noqa: F821
