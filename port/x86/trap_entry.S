@@ -49,7 +49,6 @@ trap_common:
     cld
     mov %rsp, %rdi
     sub $TRAP_FXSAVE_SIZE, %rsp
-    clts /* with CR0.TS set, which the kernel never does, FXSAVE would fault without end */
     fxsave64 (%rsp)
     xor %ebp, %ebp
     call trap_dispatch

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The ImportOS authors
+//
+// Python's heap over the machine's free RAM. It starts with one area of moderate size and takes
+// in more, an area at a time, whenever less than half is free after a collection, so the cost of
+// booting and of collecting follows what lives in the heap and not the size of the machine.
+// Not here: the collector itself (py/gc.c), which also calls heap_take() for a large object.
+
+#include <string.h>
+
+#include "py/gc.h"
+#include "py/mphal.h"
+#include "py/mpstate.h"
+#include "py/persistentcode.h"
+#include "py/runtime.h"
+#include "shared/runtime/gchelper.h"
+
+#include "heap.h"
+#include "memory.h"
+
+#define HEAP_AREA_MAX 64
+#define HEAP_FIRST_MIN (512u << 10)
+#define HEAP_FIRST_MAX (8u << 20)
+#define HEAP_AREA_MIN (64u << 10) // smaller remains are not worth an area of their own
+
+// Allocation table: two bits a block (py/gc.c).
+#define BLOCKS_PER_BYTE 4
+#define KIND_FREE 0
+#define KIND_HEAD 1
+#define KIND_MARK 3
+
+static struct memory_region whole[MEMORY_REGION_MAX]; // what Python may use
+static unsigned whole_count;
+static struct memory_region unused[HEAP_AREA_MAX]; // what no area covers
+static unsigned unused_count;
+static size_t budget; // bytes that heap_take() may still hand out
+static size_t total;
+
+static size_t page_up(size_t size) {
+    return (size + PAGE_SIZE - 1) & ~(size_t)(PAGE_SIZE - 1);
+}
+
+static struct memory_region *largest(struct memory_region *regions, unsigned count) {
+    struct memory_region *best = NULL;
+    for (unsigned i = 0; i < count; i++) {
+        if (best == NULL || regions[i].size > best->size) {
+            best = &regions[i];
+        }
+    }
+    return best;
+}
+
+void heap_boot(size_t limit) {
+    const struct memory_region *regions;
+    whole_count = memory_regions(&regions);
+    memcpy(whole, regions, whole_count * sizeof(whole[0]));
+    for (unsigned i = 0; i < whole_count; i++) {
+        total += whole[i].size;
+    }
+    if (limit != 0 && limit < total) {
+        total = limit;
+    }
+}
+
+void *heap_reserve(size_t size) {
+    struct memory_region *region = largest(whole, whole_count);
+    size = page_up(size);
+    if (region == NULL || region->size < size + HEAP_FIRST_MIN) {
+        return NULL;
+    }
+    region->size -= size;
+    total = total > size ? total - size : 0;
+    return (void *)(region->start + region->size);
+}
+
+size_t heap_total(void) {
+    return total;
+}
+
+bool heap_contains(const void *address, size_t size) {
+    for (unsigned i = 0; i < whole_count; i++) {
+        uintptr_t offset = (uintptr_t)address - whole[i].start;
+        if (offset < whole[i].size && size <= whole[i].size - offset) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void heap_start(void) {
+    memcpy(unused, whole, sizeof(whole));
+    unused_count = whole_count;
+    budget = total;
+    size_t size = MIN(MAX(total / 8, HEAP_FIRST_MIN), HEAP_FIRST_MAX);
+    size = MIN(size, gc_get_max_new_split());
+    uint8_t *area = heap_take(size);
+    gc_init(area, area + size);
+}
+
+size_t gc_get_max_new_split(void) {
+    struct memory_region *region = largest(unused, unused_count);
+    return region == NULL ? 0 : MIN(region->size, budget & ~(size_t)(PAGE_SIZE - 1));
+}
+
+void *heap_take(size_t size) {
+    struct memory_region *region = largest(unused, unused_count);
+    size = page_up(size);
+    if (region == NULL || size > region->size || size > budget) {
+        return NULL;
+    }
+    void *area = (void *)region->start;
+    region->start += size;
+    region->size -= size;
+    budget -= size;
+    return area;
+}
+
+// (pointer) is an area that gc.c has emptied and taken off its list.
+void heap_give_back(void *pointer) {
+    mp_state_mem_area_t *area = pointer;
+    uintptr_t start = (uintptr_t)area;
+    size_t size = page_up((uintptr_t)area->gc_pool_end - start);
+    budget += size;
+    for (unsigned i = 0; i < unused_count; i++) {
+        if (unused[i].start == start + size) {
+            unused[i].start = start;
+            unused[i].size += size;
+            return;
+        }
+        if (unused[i].start + unused[i].size == start) {
+            unused[i].size += size;
+            return;
+        }
+    }
+    if (unused_count < HEAP_AREA_MAX) {
+        unused[unused_count++] = (struct memory_region) { start, size };
+    }
+}
+
+static unsigned block_kind(const mp_state_mem_area_t *area, size_t block) {
+    return area->gc_alloc_table_start[block / BLOCKS_PER_BYTE] >> 2 * (block % BLOCKS_PER_BYTE) & 3;
+}
+
+// gc.c takes an area for empty when no block above number 0 is used, and hands it back even if
+// block 0 is. Between mark and sweep, keep block 1 alive where block 0 is.
+static void keep_first_block(mp_state_mem_area_t *area) {
+    unsigned next = block_kind(area, 1);
+    if (block_kind(area, 0) == KIND_MARK && (next == KIND_FREE || next == KIND_HEAD)) {
+        area->gc_alloc_table_start[0] |= KIND_MARK << 2;
+        area->gc_last_used_block = MAX(area->gc_last_used_block, 1);
+    }
+}
+
+static size_t area_used_blocks(const mp_state_mem_area_t *area) {
+    size_t used = 0;
+    size_t bytes = area->gc_last_used_block / BLOCKS_PER_BYTE + 1;
+    for (size_t i = 0; i < bytes; i += sizeof(uint64_t)) {
+        uint64_t word = 0;
+        memcpy(&word, area->gc_alloc_table_start + i, MIN(bytes - i, sizeof(word)));
+        used += __builtin_popcountl((word | word >> 1) & 0x5555555555555555);
+    }
+    return used;
+}
+
+// Keep at least half of the heap free: a full heap is collected over and over.
+static void heap_grow(void) {
+    size_t used = 0, blocks = 0;
+    for (mp_state_mem_area_t *area = &MP_STATE_MEM(area); area != NULL; area = area->next) {
+        used += area_used_blocks(area);
+        blocks += area->gc_alloc_table_byte_len * BLOCKS_PER_BYTE;
+    }
+    size_t size = MIN(page_up(blocks * MICROPY_BYTES_PER_GC_BLOCK), gc_get_max_new_split());
+    if (used > blocks / 2 && size >= HEAP_AREA_MIN) {
+        uint8_t *area = heap_take(size);
+        gc_add(area, area + size);
+    }
+}
+
+void gc_collect(void) {
+    gc_collect_start();
+    gc_helper_collect_regs_and_stack();
+    for (mp_state_mem_area_t *area = MP_STATE_MEM(area).next; area != NULL; area = area->next) {
+        keep_first_block(area);
+    }
+    gc_collect_end();
+    heap_grow();
+}
+
+void *port_exec_commit(void *code, size_t size, void *relocations) {
+    void *writable = exec_alloc(size);
+    if (writable == NULL) {
+        m_malloc_fail(size);
+    }
+    void *address = exec_address(writable);
+    if (relocations != NULL) {
+        mp_native_relocate(relocations, code, (uintptr_t)address);
+    }
+    memcpy(writable, code, size);
+    return address;
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The ImportOS authors
+//
+// Python's heap over the machine's free RAM. Main thread only.
+
+#ifndef IMPORTOS_HEAP_H
+#define IMPORTOS_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Take over memory_regions(). At most (limit) bytes of it are used for Python; 0: all. Once.
+void heap_boot(size_t limit);
+
+// Keep (size) bytes, page aligned, out of the heap for good, soft resets included. Not zeroed.
+// Before the first heap_start(). NULL if there is no room.
+void *heap_reserve(size_t size);
+
+// Give MicroPython an empty heap. At every start of the interpreter.
+void heap_start(void);
+
+// RAM that heap_boot() found, less the reservations, in bytes.
+size_t heap_total(void);
+
+// True if (size) bytes at (address) are in RAM that the heap may use. Any context.
+bool heap_contains(const void *address, size_t size);
+
+#endif // IMPORTOS_HEAP_H

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The ImportOS authors
+//
+// From the entry code to Python: bring up the machine, then run the interpreter again and again,
+// one soft reset after the other. What an app's end means is in program.c.
+
+#include <string.h>
+
+#include "py/compile.h"
+#include "py/cstack.h"
+#include "py/gc.h"
+#include "py/mphal.h"
+#include "py/runtime.h"
+#include "shared/readline/readline.h"
+#include "shared/runtime/pyexec.h"
+
+#include "acpi.h"
+#include "boot_info.h"
+#include "clock.h"
+#include "heap.h"
+#include "ioapic.h"
+#include "irq.h"
+#include "lapic.h"
+#include "log.h"
+#include "machine_x86.h"
+#include "memory.h"
+#include "options.h"
+#include "panic.h"
+#include "pic.h"
+#include "program.h"
+#include "ramdisk.h"
+#include "romfs.h"
+#include "timer.h"
+#include "traceback.h"
+#include "trap.h"
+#include "uart.h"
+
+// Of the main stack Python may use this much; the rest is for what C functions need below the last
+// check. Much more would let Python recurse past what its own tests take for endless.
+#define PYTHON_STACK_SIZE (80u << 10)
+#define STACK_MARGIN (8u << 10)
+
+#define FILES_PART 16 // of the RAM, for files, on an image without an app
+#define FILES_MIN (32u << 10)
+#define FILES_MAX (4u << 20)
+#define ROMFS_PART 8 // of the RAM, for `mpremote romfs deploy`, likewise
+#define ROMFS_MAX (16u << 20)
+
+// Entered by boot.S, once, on the main stack with interrupts off.
+void kmain(uint32_t magic, uintptr_t info);
+
+static void log_to_uart(const char *text, size_t size) {
+    uart_put_polled(0, text, size);
+}
+
+static void machine_start(uint32_t magic, uintptr_t info) {
+    log_set_sink(log_to_uart);
+    boot_info_init(magic, info); // copy what the loader left, before anything overwrites it
+    trap_init(); // from here a fault says what it was
+    memory_init(); // carve the RAM, protect the kernel
+    options_init(); // the image's payload and the command line
+    acpi_init(boot_info.rsdp); // where the interrupt controllers and the power switch are
+    pic_disable(); // the 8259s would deliver into the exceptions
+    lapic_init(); // this CPU's interrupt controller and timer
+    ioapic_init(); // the devices' interrupt controllers, every input masked
+    irq_init(); // handlers by line
+    clock_init(); // monotonic time
+    timer_init(); // deadlines on the local APIC's timer
+    irq_enable();
+}
+
+static void python_memory(void) {
+    heap_boot(option_size("heap", memory_total(), 0));
+    romfs_reserve(MIN(heap_total() / ROMFS_PART, ROMFS_MAX));
+    size_t romfs_size;
+    if (options_romfs(&romfs_size) == NULL) {
+        ramdisk_reserve(MIN(MAX(heap_total() / FILES_PART, FILES_MIN), FILES_MAX));
+    }
+    size_t stack_size = main_stack_top - main_stack_bottom;
+    mp_cstack_init_with_top(main_stack_top, MIN(stack_size - STACK_MARGIN, PYTHON_STACK_SIZE));
+}
+
+static void python_start(void) {
+    heap_start();
+    mp_init();
+    readline_init0();
+    pyexec_frozen_module("_boot.py", false);
+    program_arguments();
+}
+
+static void python_end(void) {
+    mp_printf(&mp_plat_print, "MPY: soft reboot\n");
+    gc_sweep_all();
+    mp_deinit();
+    exec_reset();
+    machine_soft_reset_count += 1;
+}
+
+// Serve the prompt until a soft reset is asked for.
+static void python_repl(void) {
+    for (;;) {
+        int result = pyexec_mode_kind == PYEXEC_MODE_RAW_REPL ? pyexec_raw_repl()
+            : pyexec_friendly_repl();
+        if (result != 0) {
+            return;
+        }
+    }
+}
+
+void kmain(uint32_t magic, uintptr_t info) {
+    machine_start(magic, info);
+    char baud[12];
+    console_open(option_get("baud", baud, sizeof(baud)) > 0 ? option_size("baud", 0, 0) : 0);
+    log_set_sink(NULL); // from here the console is Python's; panics write to it by themselves
+    python_memory();
+    panic_set_describe(traceback_describe);
+    for (;;) {
+        python_start();
+        if (program_run() == PROGRAM_REPL) {
+            python_repl();
+        }
+        python_end();
+    }
+}
+
+void nlr_jump_fail(void *exception) {
+    (void)exception;
+    panic("exception outside of any handler");
+}

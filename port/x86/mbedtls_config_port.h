@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The ImportOS authors
+//
+// Choices for Mbed TLS, on top of MicroPython's common ones (extmod/mbedtls).
+
+#ifndef IMPORTOS_MBEDTLS_CONFIG_PORT_H
+#define IMPORTOS_MBEDTLS_CONFIG_PORT_H
+
+#define MICROPY_MBEDTLS_CONFIG_BARE_METAL (1)
+
+#define MBEDTLS_NO_UDBL_DIVISION // a call of libgcc
+#define MBEDTLS_ECP_NIST_OPTIM
+#define MBEDTLS_CIPHER_MODE_CTR // cryptolib's mode CTR
+#define MBEDTLS_PLATFORM_MS_TIME_ALT // these two: mbedtls_port.c
+#define MBEDTLS_PLATFORM_GMTIME_R_ALT
+
+#include "extmod/mbedtls/mbedtls_config_common.h"
+
+#endif // IMPORTOS_MBEDTLS_CONFIG_PORT_H

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The ImportOS authors
+//
+// What Mbed TLS asks of its platform: entropy and time.
+
+#include "py/mpconfig.h"
+
+#if MICROPY_SSL_MBEDTLS
+
+#include "mbedtls/entropy.h"
+#include "mbedtls/platform_time.h"
+#include "mbedtls/platform_util.h"
+#include "shared/timeutils/timeutils.h"
+
+#include "clock.h"
+#include "random.h"
+
+int mbedtls_hardware_poll(void *data, unsigned char *output, size_t size, size_t *written);
+
+int mbedtls_hardware_poll(void *data, unsigned char *output, size_t size, size_t *written) {
+    (void)data;
+    random_bytes(output, size);
+    *written = size;
+    return 0;
+}
+
+mbedtls_ms_time_t mbedtls_ms_time(void) {
+    return clock_ns() / NS_PER_MS;
+}
+
+struct tm *mbedtls_platform_gmtime_r(const mbedtls_time_t *seconds, struct tm *tm) {
+    timeutils_struct_time_t t;
+    timeutils_seconds_since_epoch_to_struct_time(*seconds, &t);
+    *tm = (struct tm) {
+        .tm_sec = t.tm_sec, .tm_min = t.tm_min, .tm_hour = t.tm_hour,
+        .tm_mday = t.tm_mday, .tm_mon = t.tm_mon - 1, .tm_year = t.tm_year - 1900,
+        .tm_wday = (t.tm_wday + 1) % 7, .tm_yday = t.tm_yday - 1,
+    };
+    return tm;
+}
+
+#endif // MICROPY_SSL_MBEDTLS
