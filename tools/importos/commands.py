@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The ImportOS authors
+
+"""What `mkimage` and `importos run` do, between the command line and the work."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from . import config, elf
+from .diagnostics import CYAN, GREEN, paint, show, wants_color
+from .errors import EXIT_USAGE, Diagnostic, ImageError, failure
+from .mkimage import BuildOptions, Image, build_image, write_image
+
+MACHINE_DEFAULT = "q35"
+
+
+class Progress:
+    """The lines on standard error that say what was done."""
+
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        self.quiet = bool(arguments.get("quiet"))
+        self.verbose = bool(arguments.get("verbose"))
+        self.choice = arguments.get("color") or "auto"
+        self.color = wants_color(self.choice, sys.stderr)
+
+    def line(self, verb: str, text: str) -> None:
+        """One line: a verb, right-aligned, and the rest."""
+        if not self.quiet:
+            print(
+                f"{' ' * (10 - len(verb))}{paint(verb, GREEN, self.color)} {text}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def warn(self, diagnostic: Diagnostic) -> None:
+        """A warning; also shown when quiet."""
+        show(diagnostic, self.choice)
+
+    def hint(self, verb: str, text: str) -> None:
+        """Like line(), in the colour of advice."""
+        if not self.quiet:
+            print(
+                f"{' ' * (10 - len(verb))}{paint(verb, CYAN, self.color)} {text}", file=sys.stderr
+            )
+
+
+def build(arguments: dict[str, Any]) -> int:
+    """`mkimage`: the exit status."""
+    started = time.perf_counter()
+    progress = Progress(arguments)
+    settings = config.settings(arguments)
+    _refuse_formats(settings)
+    wants_run = settings["run"] or settings["print_command"]
+    prepared = (
+        _prepare_run(settings) if settings["run"] and not settings["print_command"] else None
+    )
+    if wants_run:
+        _run_defaults(settings)
+    output = _output_path(settings)
+    image = build_image(_build_options(settings))
+    for warning in image.warnings:
+        progress.warn(warning)
+    if settings["why"]:
+        _show_why(image, settings["why"])
+        return 0
+    _show_build(image, output, progress, settings)
+    if not settings["dry_run"]:
+        write_image(image, output)
+    if settings["report"]:
+        from . import report
+
+        print(report.table(image), file=sys.stderr)
+    seconds = time.perf_counter() - started
+    progress.line(
+        "Finished",
+        f"in {seconds:.2f}s" + (" (nothing was written)" if settings["dry_run"] else ""),
+    )
+    if settings["print_command"]:
+        return _print_command(settings, output, image.memory)
+    outcome = None
+    if settings["run"] and not settings["dry_run"]:
+        outcome = _boot(settings, output, image.memory, prepared, progress, image.options)
+    elif not settings["dry_run"]:
+        progress.hint("Try", _try_line(settings, image))
+    if settings["json"]:
+        from . import report
+
+        print(json.dumps(report.as_json(image, output, outcome, seconds), indent=1))
+    return outcome.status if outcome else 0
+
+
+def run(arguments: dict[str, Any]) -> int:
+    """`importos run`: the exit status."""
+    settings = config.settings(
+        {**arguments, "entry": arguments["image"], "extra": (), "run": True}
+    )
+    progress = Progress(arguments)
+    entry: Path | None = arguments["image"]
+    prepared = None if settings["print_command"] else _prepare_run(settings)
+    _run_defaults(settings)
+    if entry is not None and _is_elf(entry):
+        return _run_image(settings, entry, prepared, progress)
+    import tempfile
+
+    image = build_image(_build_options(settings))
+    for warning in image.warnings:
+        progress.warn(warning)
+    if settings["print_command"]:
+        output = _output_path(settings)
+        write_image(image, output)
+        return _print_command(settings, output, image.memory)
+    with tempfile.TemporaryDirectory(prefix="importos-") as folder:
+        output = Path(folder) / _output_path(settings).name
+        write_image(image, output)
+        outcome = _boot(settings, output, image.memory, prepared, progress, image.options)
+    return outcome.status
+
+
+def _run_image(settings: dict[str, Any], entry: Path, prepared: Any, progress: Progress) -> int:
+    from . import inspection
+
+    opened = inspection.open_image(entry)
+    memory = settings["memory"] or opened.memory
+    opened.check_memory(memory)
+    if settings["print_command"]:
+        return _print_command(settings, entry, memory)
+    return _boot(settings, entry, memory, prepared, progress, {}).status
+
+
+def _is_elf(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == elf.MAGIC
+    except OSError:
+        return False
+
+
+def _refuse_formats(settings: Mapping[str, Any]) -> None:
+    output: Path | None = settings["output"]
+    suffixes = {
+        ".iso": "iso",
+        ".img": "raw",
+        ".raw": "raw",
+        ".qcow2": "qcow2",
+        ".vmdk": "vmdk",
+        ".vdi": "vdi",
+        ".vhd": "vhd",
+        ".ova": "ova",
+        ".tar": "oci",
+        ".html": "html",
+        ".json": "firecracker",
+    }
+    wanted = settings["format"] or (suffixes.get(output.suffix, "elf") if output else "elf")
+    if wanted != "elf":
+        raise failure(
+            "M004",
+            f"the format `{wanted}` is not there yet: only `elf` is",
+            notes=("QEMU, Firecracker and GRUB boot the .elf as it is",),
+            hints=("leave --format out, or give the output the suffix .elf",),
+            exit_code=EXIT_USAGE,
+        )
+
+
+def _output_path(settings: Mapping[str, Any]) -> Path:
+    if settings["output"]:
+        return settings["output"]
+    entry: Path | None = settings["entry"]
+    if entry is None:
+        return Path("repl.elf")
+    name = entry.resolve().name if entry.is_dir() else entry.stem
+    return Path(name + ".elf")
+
+
+def _build_options(settings: Mapping[str, Any]) -> BuildOptions:
+    fields = ("modules", "exclude", "optional", "native")
+    names = {key: _split_names(settings[key]) for key in fields}
+    return BuildOptions(
+        entry=settings["entry"],
+        extras=tuple(settings["extra"]),
+        paths=tuple(settings["paths"]),
+        optimize=settings["optimize"],
+        keep_source=settings["source"],
+        memory=settings["memory"] or (64 << 20),
+        boot=_boot_words(settings),
+        kernel=settings["kernel"],
+        **names,
+    )
+
+
+def _split_names(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Names given by repeating the option, with commas, or both."""
+    return tuple(n.strip() for value in values for n in value.split(",") if n.strip())
+
+
+def _boot_words(settings: Mapping[str, Any]) -> dict[str, str]:
+    words: dict[str, str] = {}
+    for key in ("at_exit", "on_crash", "ip", "hostname", "heap", "console", "baud"):
+        if settings[key] is not None:
+            words[key.replace("_", "-")] = str(settings[key])
+    for key, value in settings["env"]:
+        if key in words or key.replace("_", "-") in config.BOOT_KEYS:
+            raise failure(
+                "M004",
+                f"--env {key}: this is the name of a boot option",
+                hints=(f"use --{key}, or another name",),
+                exit_code=EXIT_USAGE,
+            )
+        words[key] = value
+    return words
+
+
+def _run_defaults(settings: dict[str, Any]) -> None:
+    """A run from the command line ends when the app crashes, so that its status is seen."""
+    if settings["on_crash"] is None and not settings["repl"]:
+        settings["append_on_crash"] = True
+
+
+def _prepare_run(settings: Mapping[str, Any]) -> tuple[str, subprocess.Popen]:
+    """QEMU's program, and its version on the way; ports are checked before anything is built."""
+    from . import qemu
+
+    program = qemu.find_qemu()
+    probe = qemu.start_probe(program)
+    try:
+        qemu.check_ports(settings["ports"])
+    except ImageError:
+        probe.kill()
+        probe.communicate()
+        raise
+    return program, probe
+
+
+def _machine(settings: Mapping[str, Any], image: Path, memory: int) -> tuple[Any, str]:
+    from . import qemu
+
+    accel, why = qemu.choose_accel(settings["accel"] or "auto")
+    append = ["on-crash=poweroff"] if settings.get("append_on_crash") else []
+    if "image" in settings:  # `importos run IMAGE`: its words override those in the image
+        append += [_quote(f"{k}={v}") for k, v in _boot_words(settings).items()]
+    if settings.get("args"):
+        append += ["--", *map(_quote, settings["args"])]
+    machine = qemu.Machine(
+        kernel=image,
+        machine=settings["machine"] or MACHINE_DEFAULT,
+        memory=memory,
+        accel=accel,
+        cpu=settings["cpu"] or ("host" if accel == "kvm" else ""),
+        smp=settings["smp"] or 1,
+        append=" ".join(append),
+        ports=tuple(settings["ports"]),
+        disks=tuple(settings["disks"]),
+        serial=settings["serial"] or "stdio",
+        gdb=settings["gdb"] or "",
+        extra=tuple(settings["qemu_args"]),
+    )
+    return machine, why
+
+
+def _quote(word: str) -> str:
+    if '"' in word:
+        raise failure(
+            "M004", f"{word!r}: a quote cannot be handed to the guest", exit_code=EXIT_USAGE
+        )
+    return f'"{word}"' if " " in word or not word else word
+
+
+def _print_command(settings: Mapping[str, Any], output: Path, memory: int) -> int:
+    from . import qemu
+
+    machine, _ = _machine(settings, output, memory)
+    program = os.environ.get("IMPORTOS_QEMU") or qemu.PROGRAM
+    print(shlex.join(qemu.command(machine, program)))
+    return 0
+
+
+def _boot(
+    settings: Mapping[str, Any],
+    image: Path,
+    memory: int,
+    prepared: tuple[str, subprocess.Popen],
+    progress: Progress,
+    words: Mapping[str, str],
+) -> Any:
+    from . import qemu, runner
+
+    program, probe = prepared
+    qemu.check_version(probe)
+    machine, why = _machine(settings, image, memory)
+    accel = machine.accel.upper() + (f" ({why})" if why else "")
+    progress.line("Booting", f"{image.name}: {machine.machine}, {memory >> 20} MiB, {accel}")
+    for port in machine.ports:
+        scheme = {80: "http://", 8080: "http://", 443: "https://"}.get(port.guest_port, "")
+        progress.line("", f"{scheme}{port.host}:{port.host_port} -> :{port.guest_port}")
+    if sys.stdin and sys.stdin.isatty() and machine.serial == "stdio":
+        progress.line("", "Ctrl-C interrupts Python, Ctrl-A X quits")
+    if progress.verbose:
+        progress.line("", shlex.join(qemu.command(machine, program)))
+    output = sys.stderr.buffer if settings["json"] else sys.stdout.buffer
+    outcome = runner.run(
+        machine,
+        program,
+        timeout=settings["timeout"],
+        expect=settings["expect"],
+        reset_wanted=settings["at_exit"] == "reboot" or words.get("at-exit") == "reboot",
+        output=output,
+    )
+    if outcome.crashed:
+        progress.warn(_crash(outcome, image))
+    return outcome
+
+
+def _crash(outcome: Any, image: Path) -> Diagnostic:
+    return Diagnostic(
+        "M401",
+        f"{image.name}: {outcome.reason}",
+        notes=("the last lines of the console:", *outcome.tail),
+    )
+
+
+def _show_build(image: Image, output: Path, progress: Progress, settings: Mapping) -> None:
+    code = sum(m.size for m in image.modules)
+    files = sum(size for _, size in image.files)
+    packages = ", ".join(sorted({f"{m.dist} {m.version}" for m in image.modules if m.dist}))
+    count = len(image.modules)
+    plural = "module" if count == 1 else "modules"
+    progress.line(
+        "Tracing",
+        f"{image.entry or 'no entry'}: {count} {plural}" + (f" ({packages})" if packages else ""),
+    )
+    what = "source" if settings["source"] else "bytecode"
+    progress.line("Compiling", f"{count} {plural}: {kib(code)} KiB of {what}")
+    kernel_size = len(image.data) - image.payload_size
+    progress.line(
+        "Building",
+        f"{output.name}: {kib(len(image.data))} KiB "
+        f"(kernel {kib(kernel_size)}, code {kib(code)}, files {kib(files)})",
+    )
+
+
+def kib(size: int) -> str:
+    """A size in KiB, with one digit behind the point only where it says something."""
+    value = size / 1024
+    return f"{value:.1f}" if 0 < value < 100 else f"{value:.0f}"
+
+
+def _show_why(image: Image, name: str) -> None:
+    tracer = image.tracer
+    if name not in tracer.modules and name not in tracer.kernel_used:
+        known = sorted({*tracer.modules, *tracer.kernel_used} - {"__main__"})
+        raise failure(
+            "M101", f"`{name}` is not imported", notes=("imported: " + ", ".join(known),)
+        )
+    print(" <- ".join(tracer.complaints.chain(name)))
+
+
+def _try_line(settings: Mapping[str, Any], image: Image) -> str:
+    entry = settings["entry"]
+    ports = ""
+    if any(m.name.partition(".")[0] == "microdot" for m in image.modules):
+        ports = " -p 8080:80"
+    return f"mkimage {entry} --run{ports}" if entry else "mkimage --run"

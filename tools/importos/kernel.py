@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The ImportOS authors
+
+"""The prebuilt kernel: where it is, and what `kernel.json` beside it tells.
+
+Three files travel together; tools/dev/package_kernel.py makes them from a kernel build:
+`kernel.elf` (cut behind its last segment), `kernel.sym` (symbols, for `importos symbolize`) and
+`kernel.json`, one object with these keys:
+
+    schema         1
+    version        of ImportOS, "0.1.0"
+    commit         of this repository, or ""
+    arch           "x86_64"
+    micropython    "1.26.1"
+    mpy            {"version": 6, "sub_version": 3, "arch": "x64", "small_int_bits": 63}
+    flags          the optimisation flags of the build, one string
+    modules        {"builtin": [...], "extensible": [...], "frozen": [...]}, names with dots;
+                   "builtin" always win over files, "extensible" only if no file is found,
+                   "frozen" are looked at before the app's files
+    upstream       [{"name": "micropython", "version": "1.26.1+ds-1", "sha256": "..."}, ...]
+    size           bytes of kernel.elf
+    sha256         of the kernel cut and padded to a page (`digest()`), the same in every image
+    memory_min     bytes of RAM that the kernel needs beside what is loaded
+
+`--kernel PATH` or IMPORTOS_KERNEL names another kernel.elf; its .json lies beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import elf
+from .errors import EXIT_ENVIRONMENT, EXIT_INPUT, failure
+
+DATA = Path(__file__).parent / "data"
+SCHEMA = 1
+MEMORY_MIN = 1 << 20
+SIZE_MAX = 256 << 20  # no kernel is larger; a wrong path could be
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """`kernel.json`, checked. See the head of this file for the keys."""
+
+    version: str
+    commit: str
+    arch: str
+    micropython: str
+    mpy: dict
+    flags: str
+    builtin: frozenset[str]
+    extensible: frozenset[str]
+    frozen: frozenset[str]
+    upstream: tuple[dict, ...]
+    sha256: str
+    memory_min: int
+
+    def has(self, name: str) -> bool:
+        """Whether `import name` is satisfied by the kernel alone."""
+        if name in self.builtin or name in self.extensible or name in self.frozen:
+            return True
+        return name.startswith("u") and name[1:] in self.extensible
+
+    @property
+    def names(self) -> list[str]:
+        """Every module that can be imported, sorted."""
+        return sorted(self.builtin | self.extensible | self.frozen)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedKernel:
+    """A kernel file with what is known of it."""
+
+    path: Path
+    elf: elf.Kernel
+    meta: Meta
+
+
+def digest(kernel: elf.Kernel) -> str:
+    """SHA-256 of the kernel as it stands in an image without its payload."""
+    return hashlib.sha256(elf.append(kernel, b"")).hexdigest()
+
+
+def load(path: Path | None = None) -> LoadedKernel:
+    """The kernel that builds use. Raises ImageError M302 when it is missing or damaged."""
+    given = path or (Path(env) if (env := os.environ.get("IMPORTOS_KERNEL")) else None)
+    where = given or DATA / "kernel.elf"
+    if where.is_dir():
+        where /= "kernel.elf"
+    exit_code = EXIT_INPUT if given else EXIT_ENVIRONMENT
+    data = _read(where, bool(given))
+    try:
+        parsed = elf.parse(data)
+    except elf.ElfError as error:
+        raise failure(
+            "M302",
+            f"the kernel cannot be used: {error}",
+            file=str(where),
+            hints=(_kernel_hint(bool(given)),),
+            exit_code=exit_code,
+        ) from None
+    meta = _load_meta(where.with_suffix(".json"), bool(given))
+    if meta.sha256 != digest(parsed):
+        raise failure(
+            "M302",
+            f"the kernel is damaged: its bytes are not those that `{where.stem}.json` states",
+            file=str(where),
+            hints=(_kernel_hint(bool(given)),),
+            exit_code=exit_code,
+        )
+    return LoadedKernel(where, parsed, meta)
+
+
+def _kernel_hint(given: bool) -> str:
+    if given:
+        return "leave `--kernel` and IMPORTOS_KERNEL out to use the kernel that came with importos"
+    return "in a clone of the repository: `make kernel`; otherwise install importos again"
+
+
+def _read(where: Path, given: bool) -> bytes:
+    exit_code = EXIT_INPUT if given else EXIT_ENVIRONMENT
+    try:
+        with where.open("rb") as file:
+            data = file.read(SIZE_MAX + 1)
+    except FileNotFoundError:
+        raise failure(
+            "M302",
+            "there is no kernel" if given else "this installation has no kernel",
+            file=str(where),
+            hints=(_kernel_hint(given),),
+            exit_code=exit_code,
+        ) from None
+    except OSError as error:
+        raise failure(
+            "M302",
+            f"the kernel cannot be read: {error.strerror}",
+            file=str(where),
+            exit_code=EXIT_ENVIRONMENT,
+        ) from None
+    if len(data) > SIZE_MAX:
+        raise failure("M302", "the kernel cannot be used: it is too large", file=str(where))
+    return data
+
+
+def _load_meta(where: Path, given: bool) -> Meta:
+    try:
+        return parse_meta(where.read_text("utf-8"))
+    except OSError as error:
+        why = f"it cannot be read: {error.strerror}"
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"it is not a description of a kernel: {error}"
+    raise failure(
+        "M302",
+        "the kernel's description is missing or wrong",
+        file=str(where),
+        notes=(why, "tools/dev/package_kernel.py writes it from a kernel build"),
+        hints=(_kernel_hint(given),),
+        exit_code=EXIT_INPUT if given else EXIT_ENVIRONMENT,
+    )
+
+
+def parse_meta(text: str) -> Meta:
+    """The Meta in the text of a `kernel.json`. Raises ValueError, KeyError or TypeError."""
+    raw = json.loads(text)
+    if raw["schema"] != SCHEMA:
+        raise ValueError(f"schema {raw['schema']}, these tools know {SCHEMA}")
+    modules = raw["modules"]
+    mpy = {key: raw["mpy"][key] for key in ("version", "sub_version", "arch", "small_int_bits")}
+    return Meta(
+        version=str(raw["version"]),
+        commit=str(raw["commit"]),
+        arch=str(raw["arch"]),
+        micropython=str(raw["micropython"]),
+        mpy=mpy,
+        flags=str(raw.get("flags", "")),
+        builtin=frozenset(modules["builtin"]),
+        extensible=frozenset(modules["extensible"]),
+        frozen=frozenset(modules["frozen"]),
+        upstream=tuple(dict(item) for item in raw.get("upstream", ())),
+        sha256=str(raw["sha256"]),
+        memory_min=int(raw.get("memory_min", MEMORY_MIN)),
+    )

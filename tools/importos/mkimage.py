@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The ImportOS authors
+
+"""Builds an image: trace, compile, lay out the ROM, append it to the kernel, write it.
+
+Plain functions, usable without the command line:
+
+    image = build_image(BuildOptions(entry=Path("app.py")))
+    write_image(image, Path("app.elf"))
+
+The same input gives the same bytes: nothing depends on the time, on paths or on their order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import __version__, elf, freeze, kernel, payload
+from .environment import site_folders
+from .errors import EXIT_ENVIRONMENT, Diagnostic, ImageError, failure
+from .modules import Module, display, read_source
+from .trace import Tracer
+
+ROM = "/rom"
+SKIPPED = {"__pycache__", "node_modules"}
+FILES_MAX = 100_000
+MEMORY_DEFAULT = 64 << 20
+AT_EXIT = ("poweroff", "reboot", "repl", "halt")
+ON_CRASH = ("repl", "poweroff", "reboot")
+UIMAGE_MAGICS = (b"\x27\x05\x19\x56", b"\xd0\x0d\xfe\xed")
+
+
+@dataclass(slots=True)
+class BuildOptions:
+    """What to build. Sizes are in bytes; (boot) are boot options in the kernel's own words."""
+
+    entry: Path | None = None
+    extras: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = ()
+    native: tuple[str, ...] = ()
+    optimize: int = 2
+    keep_source: bool = False
+    memory: int = MEMORY_DEFAULT
+    boot: Mapping[str, str] = field(default_factory=dict)
+    kernel: Path | None = None
+
+
+@dataclass(slots=True)
+class BuiltModule:
+    """A module of the finished image; sizes in bytes."""
+
+    name: str
+    origin: str
+    dist: str
+    version: str
+    rom: str
+    source_size: int
+    size: int
+    imported_by: list[str]
+
+
+@dataclass(slots=True)
+class Image:
+    """A finished image, in memory. (files) are the ROM's paths and sizes that are no modules."""
+
+    data: bytes
+    kernel: kernel.LoadedKernel
+    modules: list[BuiltModule]
+    files: list[tuple[str, int]]
+    warnings: list[Diagnostic]
+    options: dict[str, str]
+    memory: int
+    payload_size: int
+    entry: str
+    tracer: Tracer
+    seconds: dict[str, float]
+
+    @property
+    def sha256(self) -> str:
+        """Of the whole file."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def build_image(options: BuildOptions) -> Image:
+    """Build an image in memory. Raises ImageError for what the user can fix."""
+    started = time.perf_counter()
+    loaded = kernel.load(options.kernel)
+    entry = find_entry(options.entry) if options.entry is not None else None
+    folder = entry.parent if entry else None
+    tracer = Tracer(
+        loaded.meta,
+        folder,
+        options.paths,
+        site_folders(),
+        options.exclude,
+        options.optional,
+    )
+    if entry:
+        tracer.add_script(entry, "main", "__main__")
+    plain: dict[str, Path] = {}
+    for extra in options.extras:
+        _add_extra(extra, tracer, plain, options.keep_source)
+    for name in options.modules:
+        tracer.add_name(name)
+    tracer.run()
+    traced = time.perf_counter()
+    rom, built, warnings = _compile(tracer, options, loaded.meta.mpy)
+    compiled = time.perf_counter()
+    files = _read_files(plain, rom)
+    image = _assemble(options, loaded, entry, tracer, rom, built, files)
+    image.warnings = tracer.complaints.warnings + warnings
+    image.seconds = {
+        "trace": round(traced - started, 4),
+        "compile": round(compiled - traced, 4),
+        "total": round(time.perf_counter() - started, 4),
+    }
+    return image
+
+
+def find_entry(entry: Path) -> Path:
+    """The script that an ENTRY means. Raises ImageError M001 or M002."""
+    shown = display(entry)
+    try:
+        if entry.is_dir():
+            names = os.listdir(entry)
+            for name in ("main.py", "__main__.py", "main.mpy"):
+                if name in names:
+                    return entry / name
+            raise failure("M001", "the folder has no main.py or __main__.py", file=shown)
+        with entry.open("rb") as file:
+            start = file.read(16)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _no_entry(entry, shown) from None
+    except OSError as error:
+        raise failure(
+            "M003",
+            f"the entry cannot be read: {error.strerror}",
+            file=shown,
+            exit_code=EXIT_ENVIRONMENT,
+        ) from None
+    _check_entry_kind(entry, shown, start)
+    return entry
+
+
+def _no_entry(entry: Path, shown: str) -> ImageError:
+    import difflib
+
+    try:
+        names = [n for n in os.listdir(entry.parent) if n.endswith(".py") or "." not in n]
+    except OSError:
+        names = []
+    near = difflib.get_close_matches(entry.name, names, 1, 0.6)
+    hints = (f"did you mean `{display(entry.parent / near[0])}`?",) if near else ()
+    return failure("M001", f'entry "{shown}" does not exist', hints=hints)
+
+
+def _check_entry_kind(entry: Path, shown: str, start: bytes) -> None:
+    if start[:4] in UIMAGE_MAGICS:
+        raise failure(
+            "M002",
+            "the entry is a U-Boot image",
+            file=shown,
+            hints=("this is ImportOS's mkimage, which takes a Python script, not U-Boot's",),
+        )
+    if start[:4] == elf.MAGIC:
+        raise failure(
+            "M002",
+            "the entry is an ELF file, not Python",
+            file=shown,
+            hints=(f"an image boots with `importos run {shown}`",),
+        )
+    if start[2:4] == b"\r\n" and entry.suffix in (".pyc", ".pyo"):
+        raise failure(
+            "M002",
+            "the entry is CPython's bytecode",
+            file=shown,
+            hints=("give the .py file; MicroPython has a bytecode of its own",),
+        )
+    if entry.suffix != ".mpy" and b"\0" in start:
+        raise failure("M002", "the entry is not Python source", file=shown)
+
+
+def _add_extra(extra: str, tracer: Tracer, plain: dict[str, Path], keep_source: bool) -> None:
+    source, dest = split_extra(extra)
+    path = Path(source)
+    shown = display(path)
+    if not path.exists():
+        raise failure("M003", "the file or folder does not exist", file=shown)
+    if path.is_dir():
+        dest = "" if dest is None and source.endswith(("/", os.sep)) else dest
+        base = path.resolve().name if dest is None else dest.strip("/")
+        for relative, file in _walk(path):
+            _add_file(file, "/".join(filter(None, (base, relative))), tracer, plain)
+        return
+    name = path.name if dest is None else dest.strip("/")
+    if dest is not None and (dest.endswith("/") or not name):
+        name = "/".join(filter(None, (name, path.name)))
+    _add_file(path, name, tracer, plain)
+
+
+def split_extra(extra: str) -> tuple[str, str | None]:
+    """SRC and DEST of an EXTRA; a drive letter's colon does not separate."""
+    head, colon, tail = extra.rpartition(":")
+    if (
+        not colon
+        or not head
+        or (len(head) == 1 and tail.startswith(("\\", "/")) and os.name == "nt")
+    ):
+        return extra, None
+    return head, tail
+
+
+def _walk(folder: Path) -> list[tuple[str, Path]]:
+    out: list[tuple[str, Path]] = []
+
+    def stop(error: OSError) -> None:
+        raise failure(
+            "M003",
+            f"the folder cannot be read: {error.strerror}",
+            file=display(Path(error.filename)),
+            exit_code=EXIT_ENVIRONMENT,
+        )
+
+    for root, folders, names in os.walk(folder, onerror=stop):
+        folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in SKIPPED)
+        for name in sorted(names):
+            if name.startswith(".") or name.endswith((".pyc", "~")):
+                continue
+            path = Path(root) / name
+            out.append((path.relative_to(folder).as_posix(), path))
+        if len(out) > FILES_MAX:
+            raise failure("M003", f"more than {FILES_MAX} files", file=display(folder))
+    return out
+
+
+def _add_file(path: Path, rom: str, tracer: Tracer, plain: dict[str, Path]) -> None:
+    shown = display(path)
+    if any(part in ("", ".", "..") for part in rom.split("/")):
+        raise failure("M003", f"`{rom}` cannot be a path in the image", file=shown)
+    if path.suffix == ".py":
+        name = rom.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        known = tracer.modules.get(name)
+        if known is None:
+            module = tracer.add_script(path, rom.removesuffix(".py"), name)
+            if path.name == "__init__.py":
+                module.is_package, module.folders = True, (path.parent,)
+        return
+    if rom in plain and plain[rom] != path:
+        raise failure("M003", f"two files would become {ROM}/{rom}", file=shown)
+    plain[rom] = path
+
+
+def _compile(
+    tracer: Tracer, options: BuildOptions, mpy: dict
+) -> tuple[dict[str, bytes], list[BuiltModule], list[Diagnostic]]:
+    """The ROM's modules by path, what is told of them, and warnings."""
+    modules = [m for m in sorted(tracer.modules.values(), key=lambda m: m.rom) if m.rom]
+    native = set(options.native)
+    for name in sorted(native - {m.name for m in modules} - {"__main__"}):
+        raise failure("M101", f"`--native {name}`: the app has no such module")
+    to_compile = [m for m in modules if not m.compiled]
+    units = [
+        freeze.Unit(_embedded(m), m.shown, m.source, m.name in native, m.lines) for m in to_compile
+    ]
+    results = freeze.compile_units(units, options.optimize, mpy)
+    by_name = {m.name: r for m, r in zip(to_compile, results, strict=True)}
+    rom: dict[str, bytes] = {}
+    built = []
+    for module in modules:
+        if module.compiled:
+            freeze.check_mpy(module.source, mpy, module.shown)
+            path, data = module.rom + ".mpy", module.source
+        elif options.keep_source:
+            path, data = module.rom + ".py", module.source
+        else:
+            path, data = module.rom + ".mpy", by_name[module.name].mpy
+        rom[path] = data
+        built.append(_built(module, path, len(data)))
+    return rom, built, [r.warning for r in results if r.warning]
+
+
+def _embedded(module: Module) -> str:
+    """The file name in tracebacks: relative to the package, never a path of this machine."""
+    if module.name == "__main__":
+        return module.path.name
+    return module.rom.removeprefix("lib/") + ".py"
+
+
+def _built(module: Module, rom: str, size: int) -> BuiltModule:
+    importers = sorted({name for name, _ in module.imported_by})
+    return BuiltModule(
+        module.name,
+        module.origin,
+        module.dist,
+        module.version,
+        f"{ROM}/{rom}",
+        len(module.source),
+        size,
+        importers,
+    )
+
+
+def _read_files(plain: Mapping[str, Path], rom: dict[str, bytes]) -> list[tuple[str, int]]:
+    files = []
+    for name in sorted(plain):
+        data = read_source(plain[name], display(plain[name]))
+        if name in rom:
+            raise failure(
+                "M003", f"two files would become {ROM}/{name}", file=display(plain[name])
+            )
+        rom[name] = data
+        files.append((f"{ROM}/{name}", len(data)))
+    return files
+
+
+def _assemble(
+    options: BuildOptions,
+    loaded: kernel.LoadedKernel,
+    entry: Path | None,
+    tracer: Tracer,
+    rom: dict[str, bytes],
+    built: list[BuiltModule],
+    files: list[tuple[str, int]],
+) -> Image:
+    boot = dict(options.boot)
+    record = {
+        "tools": __version__,
+        "kernel": {
+            "version": loaded.meta.version,
+            "commit": loaded.meta.commit,
+            "micropython": loaded.meta.micropython,
+            "sha256": loaded.meta.sha256,
+            "upstream": list(loaded.meta.upstream),
+        },
+        "entry": entry.name if entry else "",
+        "memory": options.memory,
+        "packages": sorted({f"{m.dist} {m.version}" for m in built if m.dist}),
+    }
+    try:
+        tail = payload.build(boot, rom, record)
+        data = elf.append(loaded.elf, tail)
+    except ValueError as error:
+        raise failure("M004", f"the image cannot be made: {error}") from None
+    image = Image(
+        data=data,
+        kernel=loaded,
+        modules=built,
+        files=files,
+        warnings=[],
+        options=boot,
+        memory=options.memory,
+        payload_size=len(tail),
+        entry=entry.name if entry else "",
+        tracer=tracer,
+        seconds={},
+    )
+    check_memory(elf.parse(data), options.memory, loaded.meta.memory_min)
+    return image
+
+
+def check_memory(parsed: elf.Kernel, memory: int, memory_min: int) -> None:
+    """Raise ImageError M301 if a machine with (memory) bytes cannot hold the image and run."""
+    needed = parsed.memory_end + memory_min
+    if needed > memory:
+        mib = -(-needed // (1 << 20))
+        raise failure(
+            "M301",
+            f"the image needs {mib} MiB of memory, the machine has {memory >> 20} MiB",
+            notes=(f"it is loaded up to {parsed.memory_end / (1 << 20):.1f} MiB",),
+            hints=(f"--memory {mib}M, or more; or leave files out",),
+        )
+
+
+def write_image(image: Image, path: Path) -> None:
+    """Write the image beside (path), then rename: there is never half an image."""
+    write_atomically(path, image.data)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write (data) to a temporary file in the same folder, then rename it to (path)."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(21, "it is a folder")
+        try:
+            temporary.write_bytes(data)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise failure(
+            "M304",
+            f"the output cannot be written: {error.strerror}",
+            file=display(path),
+            exit_code=EXIT_ENVIRONMENT,
+        ) from None

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The ImportOS authors
+
+"""The only place where a QEMU command line is built; and where QEMU and ports are looked for.
+
+    command(Machine(kernel=Path("app.elf"), machine="microvm"), qemu="qemu-system-x86_64")
+
+runner.py starts it; the tests and the Makefile use the same function.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import EXIT_ENVIRONMENT, failure
+
+PROGRAM = "qemu-system-x86_64"
+MACHINES = ("pc", "q35", "microvm")
+ACCELERATORS = ("auto", "kvm", "hvf", "whpx", "tcg")
+MINIMUM = (5, 0)
+DEBUG_EXIT = "isa-debug-exit,iobase=0xf4,iosize=0x04"
+APPEND_MAX = 2047
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A forwarded port: connections to host:(host_port) reach the guest's (guest_port)."""
+
+    guest_port: int
+    host_port: int
+    host: str = "127.0.0.1"
+    protocol: str = "tcp"
+
+    @property
+    def rule(self) -> str:
+        """As QEMU's hostfwd= wants it."""
+        return f"{self.protocol}:{self.host}:{self.host_port}-:{self.guest_port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine to be started. (memory) is in bytes.
+
+    (serial) is "stdio", "pty", "null", "unix:PATH" or "tcp:HOST:PORT". With "stdio" Ctrl-A X ends
+    QEMU, Ctrl-A C reaches its monitor, and Ctrl-C goes to the guest. (qmp) is the path of a unix
+    socket that somebody listens at; (paused) starts nothing until QMP's `cont`.
+    """
+
+    kernel: Path
+    machine: str = "q35"
+    memory: int = 64 << 20
+    accel: str = "tcg"
+    cpu: str = ""
+    smp: int = 1
+    append: str = ""
+    ports: tuple[Port, ...] = ()
+    network: bool = True
+    disks: tuple[Path, ...] = ()
+    serial: str = "stdio"
+    gdb: str = ""
+    qmp: str = ""
+    paused: bool = False
+    extra: tuple[str, ...] = ()
+
+
+def command(machine: Machine, qemu: str = PROGRAM) -> list[str]:
+    """The argument list that starts (machine)."""
+    bus = "device" if machine.machine == "microvm" else "pci"
+    args = [qemu, "-M", machine.machine, "-accel", machine.accel]
+    if machine.cpu:
+        args += ["-cpu", machine.cpu]
+    args += ["-m", _size(machine.memory)]
+    if machine.smp != 1:
+        args += ["-smp", str(machine.smp)]
+    args += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+    if machine.machine == "microvm":
+        args += ["-global", "virtio-mmio.force-legacy=false"]
+    args += _serial(machine.serial)
+    args += ["-device", DEBUG_EXIT, "-device", f"virtio-rng-{bus}"]
+    if machine.network:
+        rules = [f"hostfwd={port.rule}" for port in machine.ports]
+        args += ["-netdev", ",".join(["user", "id=n0", *rules])]
+        # No iPXE option ROM; virtio-mmio has none anyway.
+        rom = "" if bus == "device" else ",romfile="
+        args += ["-device", f"virtio-net-{bus},netdev=n0{rom}"]
+    for index, disk in enumerate(machine.disks):
+        args += ["-drive", f"file={_escape(str(disk))},format=raw,if=none,id=d{index}"]
+        args += ["-device", f"virtio-blk-{bus},drive=d{index}"]
+    if machine.gdb:
+        args += ["-gdb", machine.gdb, "-S"]
+    if machine.qmp:
+        args += ["-chardev", f"socket,id=qmp,path={_escape(machine.qmp)}"]
+        args += ["-mon", "chardev=qmp,mode=control"]
+    if machine.paused and not machine.gdb:
+        args += ["-S"]
+    args += ["-kernel", str(machine.kernel)]
+    if machine.append:
+        args += ["-append", machine.append]
+    return args + list(machine.extra)
+
+
+def _serial(where: str) -> list[str]:
+    if where == "stdio":
+        # signal=off: Ctrl-C is a character for the guest, not a signal for QEMU.
+        return [
+            *("-chardev", "stdio,id=con,mux=on,signal=off"),
+            *("-serial", "chardev:con"),
+            *("-mon", "chardev=con,mode=readline"),
+        ]
+    if where.startswith("unix:"):
+        path = _escape(where.removeprefix("unix:"))
+        return ["-chardev", f"socket,id=con,path={path},server=on,wait=off", *_SERIAL_CON]
+    if where.startswith("tcp:"):
+        host, _, port = where.removeprefix("tcp:").rpartition(":")
+        options = f"host={host or '127.0.0.1'},port={port},server=on,wait=off,nodelay=on"
+        return ["-chardev", f"socket,id=con,{options}", *_SERIAL_CON]
+    return ["-chardev", f"{where},id=con", *_SERIAL_CON]
+
+
+_SERIAL_CON = ("-serial", "chardev:con")
+
+
+def _escape(value: str) -> str:
+    return value.replace(",", ",,")
+
+
+def _size(memory: int) -> str:
+    return f"{memory >> 20}M" if memory % (1 << 20) == 0 else f"{memory >> 10}K"
+
+
+def find_qemu() -> str:
+    """QEMU's program: IMPORTOS_QEMU, the PATH, or where installers put it. Raises M301."""
+    import shutil
+
+    given = os.environ.get("IMPORTOS_QEMU")
+    if given:
+        if shutil.which(given):
+            return given
+        raise failure(
+            "M301",
+            f"IMPORTOS_QEMU names `{given}`, which cannot be run",
+            exit_code=EXIT_ENVIRONMENT,
+        )
+    if found := shutil.which(PROGRAM):
+        return PROGRAM if os.name != "nt" else found
+    for folder in (r"C:\Program Files\qemu", "/opt/homebrew/bin", "/usr/local/bin"):
+        for name in (PROGRAM, PROGRAM + ".exe"):
+            if (path := Path(folder) / name).is_file():
+                return str(path)
+    raise failure(
+        "M301",
+        f"QEMU was not found: there is no `{PROGRAM}`",
+        hints=(install_hint(),),
+        exit_code=EXIT_ENVIRONMENT,
+    )
+
+
+def install_hint(platform: str = sys.platform) -> str:
+    """How to get QEMU on this system."""
+    import shutil
+
+    if platform == "darwin":
+        return "brew install qemu"
+    if platform == "win32":
+        return "winget install SoftwareFreedomConservancy.QEMU"
+    for tool, line in (
+        ("apt-get", "sudo apt install qemu-system-x86"),
+        ("dnf", "sudo dnf install qemu-system-x86"),
+        ("pacman", "sudo pacman -S qemu-system-x86"),
+        ("zypper", "sudo zypper install qemu-x86"),
+        ("apk", "apk add qemu-system-x86_64"),
+    ):
+        if shutil.which(tool):
+            return line
+    return "install your system's package of qemu-system-x86"
+
+
+def start_probe(qemu: str) -> subprocess.Popen:
+    """Ask QEMU for its version, beside other work. Give the result to check_version()."""
+    try:
+        return subprocess.Popen(
+            [qemu, "--version"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+    except OSError as error:
+        raise failure(
+            "M301", f"QEMU cannot be started: {error.strerror}", file=qemu, exit_code=3
+        ) from None
+
+
+def check_version(probe: subprocess.Popen) -> tuple[int, int]:
+    """QEMU's version. Raises ImageError M301 if it is too old or does not tell."""
+    try:
+        out, _ = probe.communicate(timeout=20)
+    except subprocess.TimeoutExpired:
+        probe.kill()
+        out, _ = probe.communicate()
+    match = re.search(r"version (\d+)\.(\d+)", out)
+    if not match:
+        raise failure(
+            "M301",
+            "QEMU does not tell its version",
+            notes=tuple(out.strip().splitlines()[-5:]),
+            hints=(install_hint(),),
+            exit_code=EXIT_ENVIRONMENT,
+        )
+    version = int(match[1]), int(match[2])
+    if version < MINIMUM:
+        raise failure(
+            "M301",
+            f"QEMU {version[0]}.{version[1]} is too old: {MINIMUM[0]}.{MINIMUM[1]} or newer is "
+            "needed",
+            hints=(install_hint(),),
+            exit_code=EXIT_ENVIRONMENT,
+        )
+    return version
+
+
+def choose_accel(wanted: str = "auto") -> tuple[str, str]:
+    """(accelerator, why it is not a faster one). IMPORTOS_ACCEL stands in for auto."""
+    if wanted == "auto":
+        wanted = os.environ.get("IMPORTOS_ACCEL", "auto")
+    if wanted != "auto":
+        return wanted, ""
+    if sys.platform == "linux":
+        try:
+            os.close(os.open("/dev/kvm", os.O_RDWR))
+            return "kvm", ""
+        except FileNotFoundError:
+            return "tcg", "no KVM: there is no /dev/kvm"
+        except OSError as error:
+            return "tcg", f"no KVM: /dev/kvm cannot be opened: {error.strerror}"
+    machine = os.uname().machine if hasattr(os, "uname") else "x86_64"
+    if sys.platform == "darwin" and machine == "x86_64":
+        return "hvf", ""
+    return "tcg", ""
+
+
+def check_ports(ports: Sequence[Port]) -> None:
+    """Raise ImageError M301 if a port on the host cannot be bound."""
+    import socket
+
+    for port in ports:
+        kind = socket.SOCK_STREAM if port.protocol == "tcp" else socket.SOCK_DGRAM
+        with socket.socket(socket.AF_INET, kind) as probe:
+            if port.protocol == "tcp" and os.name == "posix":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((port.host, port.host_port))
+                if port.protocol == "tcp":
+                    probe.listen(1)
+            except OSError as error:
+                raise _port_error(port, error) from None
+
+
+def _port_error(port: Port, error: OSError) -> Exception:
+    if isinstance(error, PermissionError):
+        message = f"port {port.host_port} needs more rights than you have"
+        hint = f"-p {8000 + port.guest_port}:{port.guest_port} takes a port that anyone may use"
+    else:
+        owner = port_owner(port)
+        message = f"port {port.host_port} is in use" + (f" by {owner}" if owner else "")
+        if not isinstance(error, OSError) or error.errno not in (48, 98, 10048):
+            message = f"port {port.host_port} on {port.host} cannot be used: {error.strerror}"
+        hint = f"-p {port.host_port + 1}:{port.guest_port} takes another one"
+    return failure("M301", message, hints=(hint,), exit_code=EXIT_ENVIRONMENT)
+
+
+def port_owner(port: Port) -> str:
+    """ "PID 4711 (python3)" for who has the port, "" if that cannot be told (Linux only)."""
+    inodes = set()
+    for table in (port.protocol, port.protocol + "6"):
+        try:
+            lines = Path("/proc/net", table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            listens = port.protocol == "udp" or fields[3] == "0A"
+            if listens and int(fields[1].rpartition(":")[2], 16) == port.host_port:
+                inodes.add(f"socket:[{fields[9]}]")
+    if not inodes:
+        return ""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(os.readlink(fd) in inodes for fd in (process / "fd").iterdir()):
+                return f"PID {process.name} ({(process / 'comm').read_text().strip()})"
+        except OSError:
+            continue
+    return ""
