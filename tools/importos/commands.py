@@ -314,15 +314,17 @@ def _boot(
         output=output,
     )
     if outcome.crashed:
-        progress.warn(_crash(outcome, image))
+        progress.warn(_crash(outcome, image, seen=output.isatty()))
     return outcome
 
 
-def _crash(outcome: Any, image: Path) -> Diagnostic:
+def _crash(outcome: Any, image: Path, seen: bool) -> Diagnostic:
+    """What went wrong in the guest; the end of its console unless that was (seen) just above."""
+    tail = "\n".join(["the last lines of the console:", *outcome.tail])
     return Diagnostic(
         "M401",
         f"{image.name}: {outcome.reason}",
-        notes=("the last lines of the console:", *outcome.tail),
+        notes=(tail,) if any(outcome.tail) and not seen else (),
     )
 
 

@@ -75,9 +75,15 @@ def render(diagnostic: Diagnostic, color: bool = False) -> str:
         lines.append(f"{' ' * gutter} {paint('-->', BLUE, color)} {place}")
     if diagnostic.source is not None:
         lines += _window(diagnostic, gutter, level_color, color)
-    lines += [f"{paint('note', GREEN, color)}: {note}" for note in diagnostic.notes]
-    lines += [f"{paint('hint', CYAN, color)}: {hint}" for hint in diagnostic.hints]
+    lines += [_labelled("note", GREEN, note, color) for note in diagnostic.notes]
+    lines += [_labelled("hint", CYAN, hint, color) for hint in diagnostic.hints]
     return "\n".join(lines)
+
+
+def _labelled(label: str, label_color: int, text: str, color: bool) -> str:
+    """A note or hint; further lines of its text are indented below the first."""
+    first, *rest = text.split("\n")
+    return "\n".join([f"{paint(label, label_color, color)}: {first}", *(f"  | {r}" for r in rest)])
 
 
 def _window(diagnostic: Diagnostic, gutter: int, level_color: int, color: bool) -> list[str]:

@@ -233,17 +233,30 @@ def choose_accel(wanted: str = "auto") -> tuple[str, str]:
     if wanted != "auto":
         return wanted, ""
     if sys.platform == "linux":
-        try:
-            os.close(os.open("/dev/kvm", os.O_RDWR))
-            return "kvm", ""
-        except FileNotFoundError:
-            return "tcg", "no KVM: there is no /dev/kvm"
-        except OSError as error:
-            return "tcg", f"no KVM: /dev/kvm cannot be opened: {error.strerror}"
+        why = _no_kvm()
+        return ("tcg", f"no KVM: {why}") if why else ("kvm", "")
     machine = os.uname().machine if hasattr(os, "uname") else "x86_64"
     if sys.platform == "darwin" and machine == "x86_64":
         return "hvf", ""
     return "tcg", ""
+
+
+def _no_kvm() -> str:
+    """Why KVM cannot be used, "" if it can.
+
+    A /dev/kvm without the processor's vmx or svm is a hypervisor's substitute: it opens, and then
+    fails at the first SSE instruction.
+    """
+    try:
+        os.close(os.open("/dev/kvm", os.O_RDWR))
+        flags = Path("/proc/cpuinfo").read_text()
+    except FileNotFoundError:
+        return "there is no /dev/kvm"
+    except OSError as error:
+        return f"/dev/kvm cannot be opened: {error.strerror}"
+    if re.search(r"\b(vmx|svm)\b", flags):
+        return ""
+    return "the processor offers neither vmx nor svm"
 
 
 def check_ports(ports: Sequence[Port]) -> None:

@@ -52,8 +52,10 @@ class Outcome:
 
     @property
     def crashed(self) -> bool:
-        """Whether the console's last lines are worth showing."""
-        return self.status not in (0, STATUS_INTERRUPTED)
+        """Whether something went wrong; a status of the app's own choice is none of our business."""
+        if self.status == 1:
+            return any(line.startswith("Traceback (most recent call last)") for line in self.tail)
+        return self.status in (STATUS_TIMEOUT, STATUS_PANIC)
 
 
 @dataclass(slots=True)
@@ -285,6 +287,8 @@ class _Session:
         shutdown = self.qmp.shutdown if self.qmp else "guest-shutdown"
         seen = Evidence(returncode, shutdown, bytes(self.console), started, reset_wanted)
         outcome = judge(seen)
+        if returncode < 0:
+            self.console += "\n".join(["", *self.errors]).encode()
         if missing and outcome.status == 0:
             text = missing[0].decode("utf-8", "replace")
             outcome = Outcome(1, f"the text {text!r} did not appear")
