@@ -62,15 +62,28 @@ void heap_boot(size_t limit) {
     }
 }
 
+// Cut (size) bytes off the end of a region, where no area of the heap lies.
 void *heap_reserve(size_t size) {
-    struct memory_region *region = largest(whole, whole_count);
+    bool running = unused_count > 0;
+    struct memory_region *from = running ? unused : whole;
+    unsigned count = running ? unused_count : whole_count;
     size = page_up(size);
-    if (region == NULL || region->size < size + HEAP_FIRST_MIN) {
-        return NULL;
+    for (unsigned i = 0; i < whole_count; i++) {
+        uintptr_t end = whole[i].start + whole[i].size;
+        for (unsigned n = 0; n < count; n++) {
+            if (from[n].start + from[n].size == end && from[n].size > size &&
+                (running ? budget > size : whole[i].size >= size + HEAP_FIRST_MIN)) {
+                whole[i].size -= size;
+                total = total > size ? total - size : 0;
+                if (running) {
+                    from[n].size -= size;
+                    budget -= size;
+                }
+                return (void *)(end - size);
+            }
+        }
     }
-    region->size -= size;
-    total = total > size ? total - size : 0;
-    return (void *)(region->start + region->size);
+    return NULL;
 }
 
 size_t heap_total(void) {

@@ -14,7 +14,7 @@
 void heap_boot(size_t limit);
 
 // Keep (size) bytes, page aligned, out of the heap for good, soft resets included. Not zeroed.
-// Before the first heap_start(). NULL if there is no room.
+// At any time; NULL if there is no room, or the heap has grown over it.
 void *heap_reserve(size_t size);
 
 // Give MicroPython an empty heap. At every start of the interpreter.
