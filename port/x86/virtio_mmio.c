@@ -227,6 +227,9 @@ void virtio_mmio_probe(void (*found)(const struct virtio_device *device)) {
         }
     }
     // Where both are there they name the same devices.
+    if (!any) {
+        acpi_scan_dsdt();
+    }
     for (unsigned i = 0; !any && i < acpi_info.virtio_mmio_count; i++) {
         const struct acpi_virtio_mmio *entry = &acpi_info.virtio_mmio[i];
         probe_at(entry->address, entry->gsi, IRQ_LEVEL, found);

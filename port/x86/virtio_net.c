@@ -409,7 +409,7 @@ bool virtio_net_wait(struct virtio_net *net) {
     if (net->tx_waiting) {
         work = virtq_interrupt_on(&net->tx) || work;
     }
-    return work || net->config_changed;
+    return work || (net->config_changed && net->started);
 }
 
 // --- facts ----------------------------------------------------------------------------------
@@ -445,6 +445,10 @@ bool virtio_net_link(struct virtio_net *net) {
     uint16_t status = 0;
     virtio_config_read(net->device, CONFIG_STATUS, &status, sizeof(status));
     return status & STATUS_LINK_UP;
+}
+
+bool virtio_net_link_changed(const struct virtio_net *net) {
+    return net->config_changed;
 }
 
 bool virtio_net_checksums(const struct virtio_net *net) {

@@ -90,7 +90,8 @@ bool virtio_net_send_resumed(struct virtio_net *net);
 
 const uint8_t *virtio_net_mac(const struct virtio_net *net); // 6 bytes
 unsigned virtio_net_mtu(const struct virtio_net *net); // bytes of a frame behind its header
-bool virtio_net_link(struct virtio_net *net);
+bool virtio_net_link(struct virtio_net *net); // clears virtio_net_link_changed()
+bool virtio_net_link_changed(const struct virtio_net *net); // the link may have changed
 bool virtio_net_checksums(const struct virtio_net *net); // the card computes checksums
 bool virtio_net_failed(const struct virtio_net *net);
 const struct virtio_net_stats *virtio_net_stats(const struct virtio_net *net);
