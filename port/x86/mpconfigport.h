@@ -162,6 +162,10 @@ uint64_t clock_wall_ns(void);
 #define MICROPY_PY_MACHINE_BITSTREAM (0)
 #define MICROPY_PY_MACHINE_PULSE (0)
 
+// The network.
+
+#include "mpconfig_net.h"
+
 #define MP_STATE_PORT MP_STATE_VM
 
 // The atomic section is wanted by files that include nothing but py/mpstate.h.

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The ImportOS authors
+#
+# The network: our sources, lwIP's (LWIP_DIR, an unpacked release), and MicroPython's socket
+# module with a longer queue for datagrams.
+
+
+
+SRC_USERMOD_C += $(addprefix $(USERMOD_DIR)/, \
+	netif_virtio.c net_config.c network_lan.c socket_lwip.c net_error.c)
+SRC_USERMOD_LIB_C += $(addprefix $(USERMOD_DIR)/,net_memory.c net_hooks.c) \
+	shared/netutils/netutils.c
+SRC_USERMOD_LIB_C += $(addprefix lwip/, \
+	core/def.c core/dns.c core/inet_chksum.c core/init.c core/ip.c core/mem.c core/memp.c \
+	core/netif.c core/pbuf.c core/raw.c core/stats.c core/sys.c core/tcp.c core/tcp_in.c \
+	core/tcp_out.c core/timeouts.c core/udp.c \
+	core/ipv4/acd.c core/ipv4/autoip.c core/ipv4/dhcp.c core/ipv4/etharp.c core/ipv4/icmp.c \
+	core/ipv4/igmp.c core/ipv4/ip4.c core/ipv4/ip4_addr.c core/ipv4/ip4_frag.c \
+	core/ipv6/ethip6.c core/ipv6/icmp6.c core/ipv6/inet6.c core/ipv6/ip6.c \
+	core/ipv6/ip6_addr.c core/ipv6/ip6_frag.c core/ipv6/mld6.c core/ipv6/nd6.c \
+	netif/ethernet.c)
+
+NET_GENERATED := $(BUILD)/net_generated
+CFLAGS_USERMOD += -I$(USERMOD_DIR) -I$(USERMOD_DIR)/lwip_inc -I$(LWIP_DIR)/src/include \
+	-I$(NET_GENERATED) -ffile-prefix-map=$(abspath $(LWIP_DIR))=/lwip
+
+$(BUILD)/lwip/%.o: $(LWIP_DIR)/src/%.c
+	$(call compile_c)
+# Debug text compares the addresses of objects with NULL.
+$(BUILD)/lwip/%.o: CFLAGS += -Wno-address
+
+# A datagram socket queues 4 packets, which 16 requests in flight overflow.
+$(NET_GENERATED)/net_modlwip.c: $(TOP)/extmod/modlwip.c
+	$(Q)$(MKDIR) -p $(@D)
+	$(Q)sed -e 's/^\(#define LWIP_INCOMING_PACKET_QUEUE_LEN\) (4)/\1 (64)/' \
+	    -e 's/"modnetwork.h"/"extmod\/modnetwork.h"/' $< > $@
+	$(Q)grep -q 'QUEUE_LEN (64)' $@
+QSTR_GLOBAL_DEPENDENCIES += $(NET_GENERATED)/net_modlwip.c

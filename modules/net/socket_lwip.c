@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The ImportOS authors
+//
+// The module socket: MicroPython's own extmod/modlwip.c, compiled here with what it lacks. Where
+// a function of it is replaced, a macro of the function's name with arguments renames upstream's
+// definition, and leaves the places that only name it to our function. (The copy that is included
+// has a longer queue for datagrams, see micropython.mk.)
+//
+// Added: data that arrives before accept() is kept; the first use waits for DHCP; a blocking call
+// in a callback raises EDEADLK instead of hanging; listen() with any backlog; both IP versions
+// behind an empty address; getsockname, getpeername, shutdown, recv_into, recvfrom_into, with.
+
+#include <errno.h>
+#include <string.h>
+
+#include "py/mperrno.h"
+#include "py/mphal.h"
+#include "py/runtime.h"
+#include "py/stream.h"
+
+#include "lwip/dns.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/raw.h"
+#include "lwip/tcp.h"
+#include "lwip/udp.h"
+
+#include "net_error.h"
+#include "netif_virtio.h"
+
+#define ADDRESS_WAIT_MS 10000
+#define POLL_WAIT_MS 10 // events end the wait at once; this is how exact time-outs are
+#define BACKLOG_MAX 255
+#define PENDING_SLOT 0 // of tcp_ext_arg
+
+// --- what upstream's code calls -----------------------------------------------------------------
+
+static void socket_event_wait(mp_uint_t timeout_ms) {
+    (void)timeout_ms;
+    if (net_in_callback()) {
+        net_raise(EDEADLK, "blocking call in a callback: use net or asyncio");
+    }
+    mp_event_wait_ms(POLL_WAIT_MS);
+}
+
+// The first packet of a program may well be older than its DHCP lease.
+static void wait_for_route(const ip_addr_t *to) {
+    if (!ip_addr_isloopback(to)) {
+        net_wait_address(ADDRESS_WAIT_MS);
+    }
+}
+
+static void wait_for_resolver(const char *name) {
+    ip_addr_t address;
+    if (!ipaddr_aton(name, &address) && strcmp(name, "localhost") != 0) {
+        net_wait_address(ADDRESS_WAIT_MS);
+    }
+}
+
+// A socket speaks the version of the address that it connects to.
+static err_t connect_routed(struct tcp_pcb *pcb, const ip_addr_t *to, u16_t port,
+    tcp_connected_fn fn) {
+    wait_for_route(to);
+    IP_SET_TYPE(&pcb->remote_ip, IP_GET_TYPE(to));
+    if (ip_addr_isany(&pcb->local_ip)) {
+        IP_SET_TYPE(&pcb->local_ip, IP_GET_TYPE(to));
+    }
+    return tcp_connect(pcb, to, port, fn);
+}
+
+// --- data before accept() -----------------------------------------------------------------------
+
+struct pending {
+    struct pbuf *data;
+    bool end; // the peer has sent everything
+};
+
+static void pending_destroy(u8_t slot, void *data) {
+    (void)slot;
+    struct pending *pending = data;
+    if (pending != NULL) {
+        if (pending->data != NULL) {
+            pbuf_free(pending->data);
+        }
+        mem_free(pending);
+    }
+}
+
+static const struct tcp_ext_arg_callbacks pending_callbacks = { .destroy = pending_destroy };
+
+// Bounded by the receive window, which does not open before somebody reads.
+static err_t recv_unaccepted(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err) {
+    (void)arg;
+    (void)err;
+    struct pending *pending = tcp_ext_arg_get(pcb, PENDING_SLOT);
+    if (pending == NULL) {
+        pending = mem_calloc(1, sizeof(*pending));
+        if (pending == NULL) {
+            return ERR_MEM; // lwIP offers it again
+        }
+        tcp_ext_arg_set(pcb, PENDING_SLOT, pending);
+        tcp_ext_arg_set_callbacks(pcb, PENDING_SLOT, &pending_callbacks);
+    }
+    if (p == NULL) {
+        pending->end = true;
+    } else if (pending->data == NULL) {
+        pending->data = p;
+    } else {
+        pbuf_cat(pending->data, p);
+    }
+    return ERR_OK;
+}
+
+// (pcb) has its real owner now: hand over what came before.
+static void deliver_pending(struct tcp_pcb *pcb) {
+    struct pending *pending = tcp_ext_arg_get(pcb, PENDING_SLOT);
+    if (pending == NULL) {
+        return;
+    }
+    tcp_ext_arg_set(pcb, PENDING_SLOT, NULL);
+    if (pending->data != NULL) {
+        pcb->recv(pcb->callback_arg, pcb, pending->data, ERR_OK);
+    }
+    if (pending->end) {
+        pcb->recv(pcb->callback_arg, pcb, NULL, ERR_OK);
+    }
+    mem_free(pending);
+}
+
+// --- upstream, with replacements ----------------------------------------------------------------
+
+static mp_obj_t lwip_socket_listen(size_t n_args, const mp_obj_t *args);
+static err_t _lwip_tcp_recv_unaccepted(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err) {
+    return recv_unaccepted(arg, pcb, p, err);
+}
+
+extern const mp_obj_fun_builtin_fixed_t socket_getsockname_obj, socket_getpeername_obj,
+    socket_shutdown_obj, socket_self_obj, socket_init_obj;
+extern const mp_obj_fun_builtin_var_t socket_recv_into_obj, socket_recvfrom_into_obj,
+    socket_exit_obj;
+
+#define lwip_socket_listen(n_args, args) upstream_socket_listen(n_args, args)
+#define _lwip_tcp_recv_unaccepted(arg, pcb, p, err) \
+    __attribute__((unused)) upstream_recv_unaccepted(arg, pcb, p, err)
+#undef tcp_accepted
+#define tcp_accepted(listener) deliver_pending(socket2->pcb.tcp)
+#define tcp_new() tcp_new_ip_type(socket->domain == MOD_NETWORK_AF_INET6 ? IPADDR_TYPE_ANY : \
+    IPADDR_TYPE_V4)
+#define udp_new() udp_new_ip_type(socket->domain == MOD_NETWORK_AF_INET6 ? IPADDR_TYPE_ANY : \
+    IPADDR_TYPE_V4)
+#define tcp_connect(pcb, to, port, fn) connect_routed(pcb, to, port, fn)
+#define udp_sendto(pcb, p, to, port) (wait_for_route(to), udp_sendto(pcb, p, to, port))
+#define dns_gethostbyname_addrtype(name, address, fn, arg, type) \
+    (wait_for_resolver(name), dns_gethostbyname_addrtype(name, address, fn, arg, type))
+#define mp_event_wait_ms socket_event_wait
+#undef IP6_ADDR_ANY
+#define IP6_ADDR_ANY IP_ANY_TYPE
+
+#undef MP_DEFINE_CONST_DICT
+#define MP_DEFINE_CONST_DICT(name, table) DICT_##name(table)
+#define DICT_lwip_socket_locals_dict(table) \
+    const mp_rom_map_elem_t socket_table[] = { \
+        { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&mp_stream_close_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR___enter__), MP_ROM_PTR(&socket_self_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR___exit__), MP_ROM_PTR(&socket_exit_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_close), MP_ROM_PTR(&mp_stream_close_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_bind), MP_ROM_PTR(&lwip_socket_bind_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_listen), MP_ROM_PTR(&lwip_socket_listen_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_accept), MP_ROM_PTR(&lwip_socket_accept_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_connect), MP_ROM_PTR(&lwip_socket_connect_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_send), MP_ROM_PTR(&lwip_socket_send_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_recv), MP_ROM_PTR(&lwip_socket_recv_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_recv_into), MP_ROM_PTR(&socket_recv_into_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_sendto), MP_ROM_PTR(&lwip_socket_sendto_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_recvfrom), MP_ROM_PTR(&lwip_socket_recvfrom_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_recvfrom_into), MP_ROM_PTR(&socket_recvfrom_into_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_sendall), MP_ROM_PTR(&lwip_socket_sendall_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_settimeout), MP_ROM_PTR(&lwip_socket_settimeout_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_setblocking), MP_ROM_PTR(&lwip_socket_setblocking_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_setsockopt), MP_ROM_PTR(&lwip_socket_setsockopt_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_makefile), MP_ROM_PTR(&lwip_socket_makefile_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_getsockname), MP_ROM_PTR(&socket_getsockname_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_getpeername), MP_ROM_PTR(&socket_getpeername_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_shutdown), MP_ROM_PTR(&socket_shutdown_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&mp_stream_read_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_readinto), MP_ROM_PTR(&mp_stream_readinto_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_readline), MP_ROM_PTR(&mp_stream_unbuffered_readline_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&mp_stream_write_obj) }, \
+    }; \
+    static MP_DEFINE_CONST_DICT_WITH_SIZE(lwip_socket_locals_dict, socket_table, \
+    MP_ARRAY_SIZE(socket_table))
+#define DICT_mp_module_lwip_globals(table) \
+    const mp_rom_map_elem_t module_table[] = { \
+        { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_socket) }, \
+        { MP_ROM_QSTR(MP_QSTR___init__), MP_ROM_PTR(&socket_init_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&socket_init_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_callback), MP_ROM_PTR(&mod_lwip_callback_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_getaddrinfo), MP_ROM_PTR(&lwip_getaddrinfo_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_socket), MP_ROM_PTR(&lwip_socket_type) }, \
+        { MP_ROM_QSTR(MP_QSTR_AF_INET), MP_ROM_INT(MOD_NETWORK_AF_INET) }, \
+        { MP_ROM_QSTR(MP_QSTR_AF_INET6), MP_ROM_INT(MOD_NETWORK_AF_INET6) }, \
+        { MP_ROM_QSTR(MP_QSTR_SOCK_STREAM), MP_ROM_INT(MOD_NETWORK_SOCK_STREAM) }, \
+        { MP_ROM_QSTR(MP_QSTR_SOCK_DGRAM), MP_ROM_INT(MOD_NETWORK_SOCK_DGRAM) }, \
+        { MP_ROM_QSTR(MP_QSTR_SOCK_RAW), MP_ROM_INT(MOD_NETWORK_SOCK_RAW) }, \
+        { MP_ROM_QSTR(MP_QSTR_SOL_SOCKET), MP_ROM_INT(1) }, \
+        { MP_ROM_QSTR(MP_QSTR_SO_REUSEADDR), MP_ROM_INT(SOF_REUSEADDR) }, \
+        { MP_ROM_QSTR(MP_QSTR_SO_BROADCAST), MP_ROM_INT(SOF_BROADCAST) }, \
+        { MP_ROM_QSTR(MP_QSTR_IPPROTO_IP), MP_ROM_INT(0) }, \
+        { MP_ROM_QSTR(MP_QSTR_IP_ADD_MEMBERSHIP), MP_ROM_INT(IP_ADD_MEMBERSHIP) }, \
+        { MP_ROM_QSTR(MP_QSTR_IP_DROP_MEMBERSHIP), MP_ROM_INT(IP_DROP_MEMBERSHIP) }, \
+        { MP_ROM_QSTR(MP_QSTR_IPPROTO_TCP), MP_ROM_INT(IP_PROTO_TCP) }, \
+        { MP_ROM_QSTR(MP_QSTR_IPPROTO_UDP), MP_ROM_INT(IP_PROTO_UDP) }, \
+        { MP_ROM_QSTR(MP_QSTR_IPPROTO_ICMP), MP_ROM_INT(IP_PROTO_ICMP) }, \
+        { MP_ROM_QSTR(MP_QSTR_TCP_NODELAY), MP_ROM_INT(TCP_NODELAY) }, \
+        { MP_ROM_QSTR(MP_QSTR_MSG_PEEK), MP_ROM_INT(MSG_PEEK) }, \
+        { MP_ROM_QSTR(MP_QSTR_MSG_DONTWAIT), MP_ROM_INT(MSG_DONTWAIT) }, \
+        { MP_ROM_QSTR(MP_QSTR_SHUT_RD), MP_ROM_INT(SHUT_RD) }, \
+        { MP_ROM_QSTR(MP_QSTR_SHUT_WR), MP_ROM_INT(SHUT_WR) }, \
+        { MP_ROM_QSTR(MP_QSTR_SHUT_RDWR), MP_ROM_INT(SHUT_RDWR) }, \
+    }; \
+    static MP_DEFINE_CONST_DICT_WITH_SIZE(mp_module_lwip_globals, module_table, \
+    MP_ARRAY_SIZE(module_table))
+
+#define SHUT_RD 0
+#define SHUT_WR 1
+#define SHUT_RDWR 2
+
+#include "net_modlwip.c"
+
+#undef lwip_socket_listen
+#undef mp_event_wait_ms
+
+// --- replacements and additions -----------------------------------------------------------------
+
+// The backlog is kept in a byte, and upstream's array of connections in another.
+static mp_obj_t lwip_socket_listen(size_t n_args, const mp_obj_t *args) {
+    mp_int_t backlog = n_args > 1 ? mp_obj_get_int(args[1]) : 16;
+    mp_obj_t clamped[2] = {
+        args[0], MP_OBJ_NEW_SMALL_INT(backlog < 1 ? 1 : MIN(backlog, BACKLOG_MAX)),
+    };
+    return upstream_socket_listen(2, clamped);
+}
+
+static mp_obj_t socket_getsockname(mp_obj_t self_in) {
+    lwip_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    if (self->pcb.tcp == NULL) {
+        mp_raise_OSError(MP_EBADF);
+    }
+    if (self->type == MOD_NETWORK_SOCK_STREAM) {
+        return lwip_format_inet_addr(&self->pcb.tcp->local_ip, self->pcb.tcp->local_port);
+    }
+    if (self->type == MOD_NETWORK_SOCK_DGRAM) {
+        return lwip_format_inet_addr(&self->pcb.udp->local_ip, self->pcb.udp->local_port);
+    }
+    return lwip_format_inet_addr(&self->pcb.raw->local_ip, 0);
+}
+MP_DEFINE_CONST_FUN_OBJ_1(socket_getsockname_obj, socket_getsockname);
+
+static mp_obj_t socket_getpeername(mp_obj_t self_in) {
+    lwip_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    if (self->pcb.tcp == NULL) {
+        mp_raise_OSError(MP_EBADF);
+    }
+    if (self->type == MOD_NETWORK_SOCK_STREAM &&
+        (self->state == STATE_CONNECTED || self->state == STATE_PEER_CLOSED)) {
+        return lwip_format_inet_addr(&self->pcb.tcp->remote_ip, self->pcb.tcp->remote_port);
+    }
+    if (self->type == MOD_NETWORK_SOCK_DGRAM && self->pcb.udp->remote_port != 0) {
+        return lwip_format_inet_addr(&self->pcb.udp->remote_ip, self->pcb.udp->remote_port);
+    }
+    mp_raise_OSError(MP_ENOTCONN);
+}
+MP_DEFINE_CONST_FUN_OBJ_1(socket_getpeername_obj, socket_getpeername);
+
+static mp_obj_t socket_shutdown(mp_obj_t self_in, mp_obj_t how_in) {
+    lwip_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    mp_int_t how = mp_obj_get_int(how_in);
+    if (how < SHUT_RD || how > SHUT_RDWR) {
+        mp_raise_OSError(MP_EINVAL);
+    }
+    if (self->pcb.tcp == NULL || self->type != MOD_NETWORK_SOCK_STREAM ||
+        (self->state != STATE_CONNECTED && self->state != STATE_PEER_CLOSED)) {
+        mp_raise_OSError(MP_ENOTCONN);
+    }
+    // Reading on is harmless, and both directions at once would free the pcb under the socket.
+    if (how != SHUT_RD) {
+        err_t err = tcp_shutdown(self->pcb.tcp, 0, 1);
+        if (err != ERR_OK) {
+            mp_raise_OSError(error_lookup_table[-err]);
+        }
+    }
+    return mp_const_none;
+}
+MP_DEFINE_CONST_FUN_OBJ_2(socket_shutdown_obj, socket_shutdown);
+
+// Common part of recv_into(buffer[, size[, flags]]) and recvfrom_into(); returns the count.
+static mp_uint_t receive_into(size_t n_args, const mp_obj_t *args, ip_addr_t *ip,
+    mp_uint_t *port) {
+    lwip_socket_obj_t *self = MP_OBJ_TO_PTR(args[0]);
+    mp_buffer_info_t buffer;
+    mp_get_buffer_raise(args[1], &buffer, MP_BUFFER_WRITE);
+    mp_int_t size = n_args > 2 ? mp_obj_get_int(args[2]) : 0;
+    mp_int_t flags = n_args > 3 ? mp_obj_get_int(args[3]) : 0;
+    if (size < 0 || (size_t)size > buffer.len) {
+        mp_raise_ValueError(MP_ERROR_TEXT("size does not fit the buffer"));
+    }
+    size = size == 0 ? (mp_int_t)buffer.len : size;
+    lwip_socket_check_connected(self);
+    int error = 0;
+    mp_uint_t count;
+    if (self->type == MOD_NETWORK_SOCK_STREAM) {
+        *ip = self->tcp_peer_addr;
+        *port = self->tcp_peer_port;
+        count = lwip_tcp_receive(self, buffer.buf, size, flags, &error);
+    } else {
+        count = lwip_raw_udp_receive(self, buffer.buf, size, flags, ip, port, &error);
+    }
+    if (count == MP_STREAM_ERROR) {
+        mp_raise_OSError(error);
+    }
+    return count;
+}
+
+static mp_obj_t socket_recv_into(size_t n_args, const mp_obj_t *args) {
+    ip_addr_t ip;
+    mp_uint_t port;
+    return mp_obj_new_int_from_uint(receive_into(n_args, args, &ip, &port));
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_recv_into_obj, 2, 4, socket_recv_into);
+
+static mp_obj_t socket_recvfrom_into(size_t n_args, const mp_obj_t *args) {
+    ip_addr_t ip;
+    mp_uint_t port;
+    mp_obj_t count = mp_obj_new_int_from_uint(receive_into(n_args, args, &ip, &port));
+    mp_obj_t result[2] = { count, lwip_format_inet_addr(&ip, port) };
+    return mp_obj_new_tuple(2, result);
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_recvfrom_into_obj, 2, 4, socket_recvfrom_into);
+
+static mp_obj_t socket_self(mp_obj_t self_in) {
+    return self_in;
+}
+MP_DEFINE_CONST_FUN_OBJ_1(socket_self_obj, socket_self);
+
+static mp_obj_t socket_exit(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    return mp_stream_close(args[0]);
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_exit_obj, 4, 4, socket_exit);
+
+// What `import socket` does.
+static mp_obj_t socket_init(void) {
+    net_start();
+    return mp_const_none;
+}
+MP_DEFINE_CONST_FUN_OBJ_0(socket_init_obj, socket_init);
