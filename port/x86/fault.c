@@ -10,7 +10,7 @@
 #include "machine_x86.h"
 #include "panic.h"
 
-#define FAULTS(X) X(de) X(db) X(bp) X(of) X(br) X(ud) X(nm) X(df) X(ts) X(np) X(ss) X(gp) \
+#define FAULTS(X) X(de) X(db) X(bp) X(of) X(br) X(ud) X(nm) X(df) X(np) X(ss) X(gp) \
     X(pf_read) X(pf_write) X(pf_exec) X(mf) X(xm) X(stack)
 
 #define DECLARE(name) void fault_##name(void);

@@ -46,23 +46,24 @@ FAULT nm // device not available: SSE with the task-switched flag set
     movaps %xmm0, %xmm0
     ret
 
-FAULT df // double fault: a fault with no room left to push its frame
-    xor %esp, %esp
-    push %rax
+FAULT df // double fault: a divide error whose gate is not present
+    sub $16, %rsp
+    sidt 6(%rsp)
+    mov 8(%rsp), %rax
+    andb $0x7f, 5(%rax)
+    add $16, %rsp
+    jmp fault_de
+
+FAULT np // segment not present: a data segment that is absent
+    lgdt fault_gdt_register(%rip)
+    mov $FAULT_ABSENT, %eax
+    mov %eax, %fs
     ret
 
-FAULT ts // invalid TSS: a far return through a task gate's selector is #GP; NT and IRET is #GP too,
-         // so the vector is entered as software, without an error code
-    int $10
-    ret
-
-FAULT np // segment not present: likewise
-    int $11
-    ret
-
-FAULT ss // stack segment: a stack address that is not canonical
-    mov $0x8000000000000000, %rbp
-    mov (%rbp), %rax
+FAULT ss // stack fault: the same as the stack segment
+    lgdt fault_gdt_register(%rip)
+    mov $FAULT_ABSENT, %eax
+    mov %eax, %ss
     ret
 
 FAULT gp // general protection: an address that is not canonical
@@ -102,6 +103,9 @@ FAULT xm // SIMD exception: divide by zero, unmasked
     cvtsi2sd %eax, %xmm0
     xorps %xmm1, %xmm1
     divsd %xmm1, %xmm0
+    pushq $0x1f80 // an emulator may not raise it: then put the default back
+    ldmxcsr (%rsp)
+    pop %rax
     ret
 
 FAULT stack // runs down the stack into the guard page
@@ -112,5 +116,14 @@ FAULT stack // runs down the stack into the guard page
     .section .data.fault_data, "aw", @progbits
 fault_data:
     ret
+
+    // The kernel's segments (trap.c: code 0x08, data 0x10, TSS 0x18) and one that is absent.
+    .equ FAULT_ABSENT, 0x28
+    .balign 8
+fault_gdt:
+    .quad 0, 0x00af9a000000ffff, 0x00cf92000000ffff, 0, 0, 0x00cf12000000ffff
+fault_gdt_register:
+    .word . - fault_gdt - 1
+    .quad fault_gdt
 
     .section .note.GNU-stack, "", @progbits

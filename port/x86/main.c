@@ -89,6 +89,7 @@ static void python_start(void) {
 }
 
 static void python_end(void) {
+    program_atexit();
     mp_printf(&mp_plat_print, "MPY: soft reboot\n");
     gc_sweep_all();
     mp_deinit();
@@ -111,7 +112,6 @@ void kmain(uint32_t magic, uintptr_t info) {
     machine_start(magic, info);
     char baud[12];
     console_open(option_get("baud", baud, sizeof(baud)) > 0 ? option_size("baud", 0, 0) : 0);
-    log_set_sink(NULL); // from here the console is Python's; panics write to it by themselves
     python_memory();
     panic_set_describe(traceback_describe);
     for (;;) {

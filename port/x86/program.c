@@ -73,7 +73,7 @@ static void execute(const char *path) {
     mp_call_function_0(function);
 }
 
-static void run_atexit(void) {
+void program_atexit(void) {
     nlr_buf_t nlr;
     if (MP_STATE_VM(sys_exitfunc) == mp_const_none) {
         return;
@@ -153,11 +153,11 @@ static enum program_next run_entry(const char *path) {
     }
     if (exception == MP_OBJ_NULL || is_exception(exception, &mp_type_SystemExit)) {
         int status = exception == MP_OBJ_NULL ? 0 : exit_status(exception);
-        run_atexit();
+        program_atexit();
         end_machine("at-exit", "poweroff", status);
     } else {
         mp_obj_print_exception(&mp_plat_print, exception);
-        run_atexit();
+        program_atexit();
         end_machine("on-crash", "repl", is_exception(exception, &mp_type_KeyboardInterrupt)
             ? STATUS_INTERRUPTED : STATUS_CRASH);
     }

@@ -18,4 +18,7 @@ void program_arguments(void);
 // at-exit= and on-crash= do not end the machine.
 enum program_next program_run(void);
 
+// Call what sys.atexit() registered, once.
+void program_atexit(void);
+
 #endif // IMPORTOS_PROGRAM_H

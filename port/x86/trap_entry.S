@@ -49,6 +49,7 @@ trap_common:
     cld
     mov %rsp, %rdi
     sub $TRAP_FXSAVE_SIZE, %rsp
+    clts /* in #NM (device not available) FXSAVE itself would raise it again, without end */
     fxsave64 (%rsp)
     xor %ebp, %ebp
     call trap_dispatch
