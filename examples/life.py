@@ -13,8 +13,8 @@ HIDE_CURSOR = "\x1b[?25l"
 SHOW_CURSOR = "\x1b[?25h"
 
 
-# A cell is one number, x + y * WIDTH. What leaves the field comes back at the other side, one row on
-# to the left and right: the field is wound up like a thread.
+# A cell is one number, x + y * WIDTH. What leaves the field comes back on the other side, at the
+# left and right one row further: the field is wound up like a thread.
 SIZE = WIDTH * HEIGHT
 AROUND = (-WIDTH - 1, -WIDTH, -WIDTH + 1, -1, 1, WIDTH - 1, WIDTH, WIDTH + 1)
 
@@ -47,7 +47,7 @@ def step(cells):
         for offset in AROUND:
             at = (cell + offset) % SIZE
             count[at] = count.get(at, 0) + 1
-    return {at for at, n in count.items() if n == 3 or n == 2 and at in cells}
+    return {at for at, n in count.items() if n == 3 or (n == 2 and at in cells)}
 
 
 def draw(cells, generation):

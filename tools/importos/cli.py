@@ -47,7 +47,9 @@ def options(*decorators: Callable) -> Callable:
 
 
 build_options = options(
-    click.option("-o", "--output", type=PATH, help="Default: ENTRY's name with .elf."),
+    click.option(
+        "-o", "--output", type=PATH, multiple=True, help="Default: ENTRY's name with .elf."
+    ),
     click.option("-f", "--format", "format_", type=click.Choice(FORMATS), help="Only elf so far."),
     click.option("-m", "--module", "modules", multiple=True, help="Put this module in too."),
     click.option("--exclude", multiple=True, help="Leave this module out."),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -17,10 +16,16 @@ from typing import Any
 
 from . import config, elf
 from .diagnostics import CYAN, GREEN, paint, show, wants_color
-from .errors import EXIT_USAGE, Diagnostic, ImageError, failure
+from .errors import EXIT_USAGE, Diagnostic, failure
 from .mkimage import BuildOptions, Image, build_image, write_image
 
 MACHINE_DEFAULT = "q35"
+# The format that a suffix asks for; any other suffix is an ELF file.
+SUFFIXES = {
+    ".iso": "iso", ".img": "raw", ".raw": "raw", ".qcow2": "qcow2", ".vmdk": "vmdk",
+    ".vdi": "vdi", ".vhd": "vhd", ".ova": "ova", ".tar": "oci", ".html": "html",
+    ".json": "firecracker",
+}  # fmt: skip
 
 
 class Progress:
@@ -59,36 +64,23 @@ def build(arguments: dict[str, Any]) -> int:
     progress = Progress(arguments)
     settings = config.settings(arguments)
     _refuse_formats(settings)
-    wants_run = settings["run"] or settings["print_command"]
-    prepared = (
-        _prepare_run(settings) if settings["run"] and not settings["print_command"] else None
-    )
-    if wants_run:
+    boots = settings["run"] and not settings["print_command"] and not settings["dry_run"]
+    program = _prepare_run(settings) if boots else ""
+    if settings["run"] or settings["print_command"]:
         _run_defaults(settings)
-    output = _output_path(settings)
-    image = build_image(_build_options(settings))
-    for warning in image.warnings:
-        progress.warn(warning)
+    image = _build(settings, progress)
     if settings["why"]:
         _show_why(image, settings["why"])
         return 0
-    _show_build(image, output, progress, settings)
-    if not settings["dry_run"]:
-        write_image(image, output)
-    if settings["report"]:
-        from . import report
-
-        print(report.table(image), file=sys.stderr)
+    output = _store(image, settings, progress)
     seconds = time.perf_counter() - started
-    progress.line(
-        "Finished",
-        f"in {seconds:.2f}s" + (" (nothing was written)" if settings["dry_run"] else ""),
-    )
+    written = " (nothing was written)" if settings["dry_run"] else ""
+    progress.line("Finished", f"in {seconds:.2f}s{written}")
     if settings["print_command"]:
         return _print_command(settings, output, image.memory)
     outcome = None
-    if settings["run"] and not settings["dry_run"]:
-        outcome = _boot(settings, output, image.memory, prepared, progress, image.options)
+    if boots:
+        outcome = _boot(settings, output, image.memory, program, progress, image.options)
     elif not settings["dry_run"]:
         progress.hint("Try", _try_line(settings, image))
     if settings["json"]:
@@ -98,6 +90,27 @@ def build(arguments: dict[str, Any]) -> int:
     return outcome.status if outcome else 0
 
 
+def _build(settings: Mapping[str, Any], progress: Progress) -> Image:
+    image = build_image(_build_options(settings))
+    for warning in image.warnings:
+        progress.warn(warning)
+    return image
+
+
+def _store(image: Image, settings: Mapping[str, Any], progress: Progress) -> Path:
+    """Say what was built and write it; the path of the first output."""
+    outputs = _output_paths(settings)
+    _show_build(image, outputs[0], progress, settings)
+    if not settings["dry_run"]:
+        for path in outputs:
+            write_image(image, path)
+    if settings["report"]:
+        from . import report
+
+        print(report.table(image), file=sys.stderr)
+    return outputs[0]
+
+
 def run(arguments: dict[str, Any]) -> int:
     """`importos run`: the exit status."""
     settings = config.settings(
@@ -105,27 +118,25 @@ def run(arguments: dict[str, Any]) -> int:
     )
     progress = Progress(arguments)
     entry: Path | None = arguments["image"]
-    prepared = None if settings["print_command"] else _prepare_run(settings)
+    program = "" if settings["print_command"] else _prepare_run(settings)
     _run_defaults(settings)
     if entry is not None and _is_elf(entry):
-        return _run_image(settings, entry, prepared, progress)
-    import tempfile
-
-    image = build_image(_build_options(settings))
-    for warning in image.warnings:
-        progress.warn(warning)
+        return _run_image(settings, entry, program, progress)
+    image = _build(settings, progress)
+    output = _output_paths(settings)[0]
     if settings["print_command"]:
-        output = _output_path(settings)
         write_image(image, output)
         return _print_command(settings, output, image.memory)
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="importos-") as folder:
-        output = Path(folder) / _output_path(settings).name
+        output = Path(folder) / output.name
         write_image(image, output)
-        outcome = _boot(settings, output, image.memory, prepared, progress, image.options)
+        outcome = _boot(settings, output, image.memory, program, progress, image.options)
     return outcome.status
 
 
-def _run_image(settings: dict[str, Any], entry: Path, prepared: Any, progress: Progress) -> int:
+def _run_image(settings: dict[str, Any], entry: Path, program: str, progress: Progress) -> int:
     from . import inspection
 
     opened = inspection.open_image(entry)
@@ -133,7 +144,7 @@ def _run_image(settings: dict[str, Any], entry: Path, prepared: Any, progress: P
     opened.check_memory(memory)
     if settings["print_command"]:
         return _print_command(settings, entry, memory)
-    return _boot(settings, entry, memory, prepared, progress, {}).status
+    return _boot(settings, entry, memory, program, progress, {}).status
 
 
 def _is_elf(path: Path) -> bool:
@@ -145,39 +156,28 @@ def _is_elf(path: Path) -> bool:
 
 
 def _refuse_formats(settings: Mapping[str, Any]) -> None:
-    output: Path | None = settings["output"]
-    suffixes = {
-        ".iso": "iso",
-        ".img": "raw",
-        ".raw": "raw",
-        ".qcow2": "qcow2",
-        ".vmdk": "vmdk",
-        ".vdi": "vdi",
-        ".vhd": "vhd",
-        ".ova": "ova",
-        ".tar": "oci",
-        ".html": "html",
-        ".json": "firecracker",
-    }
-    wanted = settings["format"] or (suffixes.get(output.suffix, "elf") if output else "elf")
-    if wanted != "elf":
-        raise failure(
-            "M004",
-            f"the format `{wanted}` is not there yet: only `elf` is",
-            notes=("QEMU, Firecracker and GRUB boot the .elf as it is",),
-            hints=("leave --format out, or give the output the suffix .elf",),
-            exit_code=EXIT_USAGE,
-        )
+    wanted = [settings["format"]] if settings["format"] else []
+    if not wanted:
+        wanted = [SUFFIXES.get(output.suffix, "elf") for output in settings["output"]]
+    for name in wanted:
+        if name != "elf":
+            raise failure(
+                "M004",
+                f"the format `{name}` is not there yet: only `elf` is",
+                notes=("QEMU, Firecracker and GRUB boot the .elf as it is",),
+                hints=("leave --format out, or give the output the suffix .elf",),
+                exit_code=EXIT_USAGE,
+            )
 
 
-def _output_path(settings: Mapping[str, Any]) -> Path:
+def _output_paths(settings: Mapping[str, Any]) -> tuple[Path, ...]:
     if settings["output"]:
         return settings["output"]
     entry: Path | None = settings["entry"]
     if entry is None:
-        return Path("repl.elf")
+        return (Path("repl.elf"),)
     name = entry.resolve().name if entry.is_dir() else entry.stem
-    return Path(name + ".elf")
+    return (Path(name + ".elf"),)
 
 
 def _build_options(settings: Mapping[str, Any]) -> BuildOptions:
@@ -224,19 +224,14 @@ def _run_defaults(settings: dict[str, Any]) -> None:
         settings["append_on_crash"] = True
 
 
-def _prepare_run(settings: Mapping[str, Any]) -> tuple[str, subprocess.Popen]:
-    """QEMU's program, and its version on the way; ports are checked before anything is built."""
+def _prepare_run(settings: Mapping[str, Any]) -> str:
+    """QEMU's program, when it and the ports can be used; asked before anything is built."""
     from . import qemu
 
     program = qemu.find_qemu()
-    probe = qemu.start_probe(program)
-    try:
-        qemu.check_ports(settings["ports"])
-    except ImageError:
-        probe.kill()
-        probe.communicate()
-        raise
-    return program, probe
+    qemu.check_version(program)
+    qemu.check_ports(settings["ports"])
+    return program
 
 
 def _machine(settings: Mapping[str, Any], image: Path, memory: int) -> tuple[Any, str]:
@@ -286,14 +281,12 @@ def _boot(
     settings: Mapping[str, Any],
     image: Path,
     memory: int,
-    prepared: tuple[str, subprocess.Popen],
+    program: str,
     progress: Progress,
     words: Mapping[str, str],
 ) -> Any:
     from . import qemu, runner
 
-    program, probe = prepared
-    qemu.check_version(probe)
     machine, why = _machine(settings, image, memory)
     accel = machine.accel.upper() + (f" ({why})" if why else "")
     progress.line("Booting", f"{image.name}: {machine.machine}, {memory >> 20} MiB, {accel}")

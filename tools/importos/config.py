@@ -26,7 +26,7 @@ from .modules import display
 BOOT_KEYS = {"at-exit", "on-crash", "ip", "hostname", "heap", "console", "baud"}
 BLOCK = re.compile(r"(?m)^# /// script[ \t]*\r?\n(?P<content>(^#(| .*)\r?\n)+?)^# ///[ \t]*\r?$")
 DEFAULTS: dict[str, Any] = {
-    "entry": None, "extra": (), "output": None, "format": None, "modules": (), "exclude": (),
+    "entry": None, "extra": (), "output": (), "format": None, "modules": (), "exclude": (),
     "optional": (), "paths": (), "source": False, "optimize": 2, "native": (), "kernel": None,
     "memory": None, "heap": None, "ip": None, "hostname": None, "console": None, "baud": None,
     "env": (), "at_exit": None, "on_crash": None, "repl": False, "run": False, "ports": (),
@@ -138,7 +138,7 @@ class _Reader:
         text, flag, number = self.text, self.flag, self.number
         self.keys: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
             "entry": ("entry", self.path),
-            "output": ("output", self.path),
+            "output": ("output", self.paths),
             "include": ("extra", self.include),
             "modules": ("modules", self.texts),
             "exclude": ("exclude", self.texts),

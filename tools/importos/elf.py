@@ -228,7 +228,8 @@ def kernel_part(image: bytes, payload_offset: int) -> bytes:
     size = payload_offset - last.offset
     at = kernel.phoff + last.index * PHENTSIZE
     struct.pack_into("<QQ", cut, at + 32, size, size)
-    load_end, _ = struct.unpack_from("<II", cut, kernel.multiboot + 20)
-    if load_end:
-        struct.pack_into("<I", cut, kernel.multiboot + 20, last.paddr + size)
+    load_end, bss_end = struct.unpack_from("<II", cut, kernel.multiboot + 20)
+    for at, value in ((20, load_end), (24, bss_end)):
+        if value and value == load_end:
+            struct.pack_into("<I", cut, kernel.multiboot + at, last.paddr + size)
     return bytes(cut)

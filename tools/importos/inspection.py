@@ -251,7 +251,7 @@ def _doctor_mpy_cross(path: Path | None) -> str:
 
 def _doctor_qemu() -> str:
     program = qemu.find_qemu()
-    major, minor = qemu.check_version(qemu.start_probe(program))
+    major, minor = qemu.check_version(program)
     return f"{program} {major}.{minor}"
 
 

@@ -98,9 +98,15 @@ def _read_at(image: bytes, offset: int) -> Payload:
         raise PayloadError("its sizes do not fit the file")
     if zlib.crc32(data[header_size:]) != crc:
         raise PayloadError("its checksum is wrong: the file was changed or is damaged")
-    if options_offset + options_size > size or fs_offset + fs_size > size:
-        raise PayloadError("its parts lie outside")
-    options = data[options_offset : options_offset + options_size].decode("utf-8", "replace")
+    # The header has no checksum of its own: every field must be the only possible one.
+    options_end = options_offset + options_size
+    if options_offset != HEADER.size or fs_offset != -(-options_end // ROMFS_ALIGN) * ROMFS_ALIGN:
+        raise PayloadError("its parts are not where they belong")
+    if fs_offset + fs_size > size or any(data[options_end:fs_offset]):
+        raise PayloadError("its parts are not as large as they say")
+    options = data[options_offset:options_end].decode("utf-8", "replace")
+    if "\0" in options:
+        raise PayloadError("its options are not text")
     tail = data[fs_offset + fs_size :]
     try:
         record = json.loads(tail) if tail else {}

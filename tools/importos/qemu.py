@@ -181,36 +181,30 @@ def install_hint(platform: str = sys.platform) -> str:
     return "install your system's package of qemu-system-x86"
 
 
-def start_probe(qemu: str) -> subprocess.Popen:
-    """Ask QEMU for its version, beside other work. Give the result to check_version()."""
+def check_version(qemu: str) -> tuple[int, int]:
+    """QEMU's version. Raises ImageError M301 if it is too old, does not tell or does not start."""
     try:
-        return subprocess.Popen(
+        done = subprocess.run(
             [qemu, "--version"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            timeout=20,
         )
-    except OSError as error:
-        raise failure(
-            "M301", f"QEMU cannot be started: {error.strerror}", file=qemu, exit_code=3
-        ) from None
-
-
-def check_version(probe: subprocess.Popen) -> tuple[int, int]:
-    """QEMU's version. Raises ImageError M301 if it is too old or does not tell."""
-    try:
-        out, _ = probe.communicate(timeout=20)
+        told = done.stdout
     except subprocess.TimeoutExpired:
-        probe.kill()
-        out, _ = probe.communicate()
-    match = re.search(r"version (\d+)\.(\d+)", out)
+        told = "no answer within 20 s"
+    except OSError as error:
+        told = error.strerror or str(error)
+    match = re.search(r"version (\d+)\.(\d+)", told)
     if not match:
         raise failure(
             "M301",
             "QEMU does not tell its version",
-            notes=tuple(out.strip().splitlines()[-5:]),
+            file=qemu,
+            notes=tuple(told.strip().splitlines()[-5:]),
             hints=(install_hint(),),
             exit_code=EXIT_ENVIRONMENT,
         )
@@ -220,6 +214,7 @@ def check_version(probe: subprocess.Popen) -> tuple[int, int]:
             "M301",
             f"QEMU {version[0]}.{version[1]} is too old: {MINIMUM[0]}.{MINIMUM[1]} or newer is "
             "needed",
+            file=qemu,
             hints=(install_hint(),),
             exit_code=EXIT_ENVIRONMENT,
         )

@@ -73,6 +73,7 @@ def as_json(image: Image, output: Path, outcome: Any, seconds: float) -> dict:
     }
     if outcome is not None:
         told["run"] = {
+            "argv": outcome.argv,
             "status": outcome.status,
             "reason": outcome.reason,
             "console_tail": outcome.tail,

@@ -77,7 +77,7 @@ def read(image: bytes) -> dict[str, bytes]:
     if bytes(view[: len(HEADER)]) != HEADER:
         raise RomfsError("does not begin with a ROMFS header")
     length, start = _decode(view, len(HEADER), len(view))
-    if start + length > len(view):
+    if start + length != len(view):
         raise RomfsError(f"says {length} bytes but has {len(view) - start}")
     whole = view[start : start + length]
     return dict(_walk(whole, 0, len(whole), "", 0))

@@ -49,10 +49,11 @@ class Outcome:
     status: int
     reason: str
     tail: list[str] = field(default_factory=list)
+    argv: list[str] = field(default_factory=list)  # of QEMU
 
     @property
     def crashed(self) -> bool:
-        """Whether something went wrong; a status of the app's own choice is none of our business."""
+        """Whether something went wrong; a status that the app chose is its own business."""
         if self.status == 1:
             return any(line.startswith("Traceback (most recent call last)") for line in self.tail)
         return self.status in (STATUS_TIMEOUT, STATUS_PANIC)
@@ -173,14 +174,16 @@ def run(
     (timeout) is in seconds. With (expect), the run ends with status 0 when all texts appeared.
     Raises ImageError M301 when QEMU itself fails.
     """
-    with tempfile.TemporaryDirectory(prefix="importos-") as folder, _terminal():
+    with tempfile.TemporaryDirectory(prefix="importos-") as folder, _terminal(), _signals():
         qmp = None
         if hasattr(socket, "AF_UNIX"):
             qmp = Qmp(str(Path(folder) / "qmp"))
             machine = replace(machine, qmp=qmp.path, paused=True)
         session = _Session(qemu.command(machine, program), qmp, output or sys.stdout.buffer)
         try:
-            return session.wait(timeout, [text.encode() for text in expect], reset_wanted)
+            outcome = session.wait(timeout, [text.encode() for text in expect], reset_wanted)
+            outcome.argv = qemu.command(replace(machine, qmp="", paused=False), program)
+            return outcome
         finally:
             session.end()
 
@@ -204,6 +207,25 @@ def _terminal():
             os.set_blocking(1, True)
 
 
+@contextlib.contextmanager
+def _signals():
+    """SIGTERM and SIGHUP end us in order, so that QEMU is not left behind."""
+
+    def leave(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread() or os.name != "posix":
+        yield
+        return
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    saved = [signal.signal(number, leave) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, saved, strict=True):
+            signal.signal(number, handler)
+
+
 class _Session:
     """One QEMU process, its console and its end."""
 
@@ -216,6 +238,8 @@ class _Session:
         try:
             self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         except OSError as error:
+            if qmp:
+                qmp.close()
             raise failure(
                 "M301",
                 f"QEMU cannot be started: {error.strerror}",

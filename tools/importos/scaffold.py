@@ -20,6 +20,7 @@ print("hello from", sys.platform, "after", time.ticks_ms(), "ms")
 
 CONFIG = """\
 # What `mkimage` makes of this folder; options on the command line win.
+entry = "main.py"
 memory = "64M"
 at-exit = "poweroff"
 """
