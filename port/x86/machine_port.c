@@ -6,6 +6,7 @@
 #include "py/mphal.h"
 
 #include "clock.h"
+#include "machine_pci.h"
 #include "machine_x86.h"
 #include "power.h"
 #include "ramdisk.h"
@@ -16,6 +17,8 @@
 
 #define MICROPY_PY_MACHINE_EXTRA_GLOBALS \
     { MP_ROM_QSTR(MP_QSTR_RTC), MP_ROM_PTR(&machine_rtc_type) }, \
+    { MP_ROM_QSTR(MP_QSTR_Timer), MP_ROM_PTR(&machine_timer_type) }, \
+    { MP_ROM_QSTR(MP_QSTR_pci), MP_ROM_PTR(&machine_pci_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_port8), MP_ROM_PTR(&machine_port8_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_port16), MP_ROM_PTR(&machine_port16_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_port32), MP_ROM_PTR(&machine_port32_obj) }, \

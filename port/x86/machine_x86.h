@@ -13,6 +13,7 @@
 #define MACHINE_SOFT_RESET 5
 
 extern const mp_obj_type_t machine_rtc_type;
+extern const mp_obj_type_t machine_timer_type; // modules/os
 extern const struct machine_port machine_port8_obj, machine_port16_obj, machine_port32_obj;
 
 // _fault(name): provoke a CPU exception, for tests. Returns the names without an argument.

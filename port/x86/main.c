@@ -17,6 +17,7 @@
 #include "acpi.h"
 #include "boot_info.h"
 #include "clock.h"
+#include "events.h"
 #include "heap.h"
 #include "ioapic.h"
 #include "irq.h"
@@ -91,20 +92,36 @@ static void python_start(void) {
 static void python_end(void) {
     program_atexit();
     mp_printf(&mp_plat_print, "MPY: soft reboot\n");
+    os_events_reset();
     gc_sweep_all();
     mp_deinit();
     exec_reset();
     machine_soft_reset_count += 1;
 }
 
-// Serve the prompt until a soft reset is asked for.
-static void python_repl(void) {
-    for (;;) {
+// The prompt in a protected call: an exception that a callback sends to the main program may come
+// while that is a line being typed. Returns true if it asks for a soft reset.
+static bool python_prompt(void) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
         int result = pyexec_mode_kind == PYEXEC_MODE_RAW_REPL ? pyexec_raw_repl()
             : pyexec_friendly_repl();
-        if (result != 0) {
-            return;
-        }
+        nlr_pop();
+        return result != 0;
+    }
+    mp_obj_t exception = MP_OBJ_FROM_PTR(nlr.ret_val);
+    mp_hal_stdout_tx_strn("\r\n", 2);
+    if (mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(exception)),
+        MP_OBJ_FROM_PTR(&mp_type_SystemExit))) {
+        return true;
+    }
+    mp_obj_print_exception(&mp_plat_print, exception);
+    return false;
+}
+
+// Serve the prompt until a soft reset is asked for.
+static void python_repl(void) {
+    while (!python_prompt()) {
     }
 }
 

@@ -80,7 +80,10 @@ void heap_give_back(void *area);
 #define MICROPY_ENABLE_SCHEDULER (1)
 #define MICROPY_SCHEDULER_DEPTH (64)
 #define MICROPY_SCHEDULER_STATIC_NODES (1)
+#define MICROPY_SCHED_HOOK_SCHEDULED mp_hal_wake()
 #define MICROPY_KBD_EXCEPTION (1)
+// modules/os decides when Ctrl-C may interrupt: not in a callback.
+#define MICROPY_WRAP_MP_SCHED_KEYBOARD_INTERRUPT(f) f##_now
 #define MICROPY_ENABLE_VM_ABORT (1)
 #define MICROPY_BEGIN_ATOMIC_SECTION() irq_save()
 #define MICROPY_END_ATOMIC_SECTION(state) irq_restore(state)
@@ -157,6 +160,12 @@ uint64_t clock_wall_ns(void);
 #define MICROPY_PY_MACHINE_INCLUDEFILE "machine_port.c"
 #define MICROPY_PY_MACHINE_RESET (1)
 #define MICROPY_PY_MACHINE_BARE_METAL_FUNCS (1)
+#define MICROPY_PY_MACHINE_UART (1)
+#define MICROPY_PY_MACHINE_UART_INCLUDEFILE "uart_port.c"
+#define MICROPY_PY_MACHINE_UART_IRQ (1)
+#define MICROPY_PY_MACHINE_UART_SENDBREAK (1)
+#define MICROPY_PY_MACHINE_WDT (1)
+#define MICROPY_PY_MACHINE_WDT_INCLUDEFILE "wdt_port.c"
 #define MICROPY_PY_MACHINE_BOOTLOADER (1)
 #define MICROPY_PY_MACHINE_DISABLE_IRQ_ENABLE_IRQ (1)
 #define MICROPY_PY_MACHINE_BITSTREAM (0)

@@ -12,6 +12,8 @@
 #include "py/stream.h"
 #include "extmod/misc.h"
 
+#include "events.h"
+#include "irq.h"
 #include "memory.h"
 #include "mphalport.h"
 #include "timer.h"
@@ -101,6 +103,9 @@ static bool work_pending(void) {
 }
 
 void mp_hal_wait_until(uint64_t deadline_ns) {
+    if (irq_in_handler()) {
+        mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("wait in a hard handler"));
+    }
     halt_unless(work_pending, deadline_ns);
     *wake_seen_here() = wake_count;
 }
@@ -110,6 +115,7 @@ uint64_t mp_hal_idle_ns(void) {
 }
 
 void mp_hal_delay_ms(mp_uint_t ms) {
+    os_check_sleep(ms);
     uint64_t deadline = clock_ns() + ms * NS_PER_MS;
     mp_event_handle_nowait();
     while (clock_ns() < deadline) {
@@ -120,6 +126,7 @@ void mp_hal_delay_ms(mp_uint_t ms) {
 
 // Short waits spin: halting and the timer interrupt cost several microseconds.
 void mp_hal_delay_us(mp_uint_t us) {
+    os_check_sleep(us / 1000);
     uint64_t deadline = clock_ns() + us * NS_PER_US;
     while (clock_ns() + 50 * NS_PER_US < deadline) {
         mp_hal_wait_until(deadline - 20 * NS_PER_US);

@@ -20,6 +20,7 @@
 #include "shared/runtime/pyexec.h"
 
 #include "cpu.h"
+#include "events.h"
 #include "machine_x86.h"
 #include "options.h"
 #include "power.h"
@@ -87,14 +88,15 @@ void program_atexit(void) {
     MP_STATE_VM(sys_exitfunc) = mp_const_none;
 }
 
-// The script in a protected call. Returns the exception that left it, or MP_OBJ_NULL.
+// The script, and then its events, in a protected call. Returns the exception that left it, or
+// MP_OBJ_NULL.
 static mp_obj_t run_protected(const char *path) {
     nlr_buf_t nlr;
     mp_obj_t exception = MP_OBJ_NULL;
     mp_hal_set_interrupt_char(CHAR_CTRL_C);
     if (nlr_push(&nlr) == 0) {
         execute(path);
-        mp_handle_pending(true);
+        os_run();
         nlr_pop();
     } else {
         exception = MP_OBJ_FROM_PTR(nlr.ret_val);

@@ -57,7 +57,7 @@ struct __attribute__((packed)) table_pointer {
 };
 
 extern uint8_t trap_stubs[];
-extern uint8_t irq_stack_top[], fault_stack_top[], double_fault_stack_top[], nmi_stack_top[];
+extern uint8_t fault_stack_top[], double_fault_stack_top[], nmi_stack_top[];
 
 static struct idt_entry idt[256];
 static struct task_state task_state;

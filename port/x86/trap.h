@@ -24,4 +24,7 @@ void trap_init(void);
 // Called by trap_entry.S with interrupts off, on the stack that the IDT entry names.
 void trap_dispatch(struct trap_frame *frame);
 
+// Stack on which interrupt handlers run.
+extern uint8_t irq_stack_bottom[], irq_stack_top[];
+
 #endif // IMPORTOS_TRAP_H

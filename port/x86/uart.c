@@ -134,6 +134,10 @@ void uart_close(struct uart *uart) {
     }
 }
 
+bool uart_is_open(struct uart *uart) {
+    return uart->open;
+}
+
 static void receive(struct uart *uart, uint8_t status) {
     bool stored = false;
     for (unsigned i = 0; i < SERVICE_MAX && status & LSR_DATA; i++) {

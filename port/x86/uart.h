@@ -23,6 +23,7 @@ struct uart *uart_get(unsigned n);
 int uart_open(struct uart *uart, uint32_t baud, void *rx_buffer, size_t rx_size,
     void *tx_buffer, size_t tx_size);
 void uart_close(struct uart *uart);
+bool uart_is_open(struct uart *uart);
 
 // Called in interrupt context when bytes have arrived (may be NULL). (filter), if set, sees every
 // byte first and returns true to swallow it (the console's Ctrl-C).

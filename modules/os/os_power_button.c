@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The ImportOS authors
+//
+// Events of the power button: a status bit of the PM1 event block, which raises the system control
+// interrupt (ACPI 6.5, sections 4.8.2.2.1 and 4.8.3.1). The handler clears the bit, so the line
+// needs no masking, and tells every listener.
+
+#include "os_irq.h"
+
+#include <stddef.h>
+
+#include "py/mphal.h"
+#include "py/mperrno.h"
+
+#include "acpi.h"
+#include "cpu.h"
+
+#define PM1_ENABLE 2 // offset of the enable register in a block of 4 bytes
+#define PM1_POWER_BUTTON (1u << 8)
+#define ISA_LINES 16
+
+static void button_interrupt(void *arg);
+
+static os_event_obj_t *listeners;
+static bool listeners_shared;
+static struct irq_action action = {
+    .handler = button_interrupt,
+    .name = "power button",
+    .shared = true,
+};
+
+static unsigned sci_irq(void) {
+    return acpi_info.sci_irq < ISA_LINES ? irq_isa(acpi_info.sci_irq) : acpi_info.sci_irq;
+}
+
+static void button_enable(bool enable) {
+    uint16_t port = acpi_info.pm1a_event + PM1_ENABLE;
+    uint16_t events = inw(port);
+    outw(acpi_info.pm1a_event, PM1_POWER_BUTTON); // what was pressed before is gone
+    outw(port, enable ? events | PM1_POWER_BUTTON : events & ~PM1_POWER_BUTTON);
+}
+
+// Interrupt context.
+static void button_interrupt(void *arg) {
+    (void)arg;
+    if (!(inw(acpi_info.pm1a_event) & PM1_POWER_BUTTON)) {
+        return; // another event of the same line
+    }
+    outw(acpi_info.pm1a_event, PM1_POWER_BUTTON);
+    os_event_obj_t *next;
+    for (os_event_obj_t *event = listeners; event != NULL; event = next) {
+        next = event->next_listener;
+        os_event_fire(event);
+    }
+}
+
+static void button_stop(os_event_obj_t *event) {
+    os_event_obj_t **link = &listeners;
+    while (*link != NULL && *link != event) {
+        link = &(*link)->next_listener;
+    }
+    if (*link == event) {
+        *link = event->next_listener;
+    }
+    if (listeners == NULL) {
+        button_enable(false);
+        irq_detach(sci_irq(), &action);
+    }
+}
+
+static void button_print_source(const mp_print_t *print, const os_event_obj_t *event) {
+    (void)event;
+    mp_print_str(print, "power-button");
+}
+
+const os_source_t os_power_button_source = {
+    .verb = "subscribe",
+    .print = button_print_source,
+    .stop = button_stop,
+};
+
+void os_power_button_start(os_event_obj_t *event, bool shared) {
+    if (acpi_info.pm1a_event == 0) {
+        mp_raise_OSError(MP_ENODEV);
+    }
+    if (listeners != NULL && (!shared || !listeners_shared)) {
+        os_irq_raise_busy(sci_irq(), "a listener to the power button");
+    }
+    if (listeners == NULL) {
+        if (irq_attach(sci_irq(), &action) < 0) {
+            os_irq_raise_busy(sci_irq(), irq_owner(sci_irq()));
+        }
+        button_enable(true);
+    }
+    listeners_shared = shared;
+    os_event_start(event);
+    uint64_t state = irq_save();
+    os_event_obj_t **link = &listeners;
+    while (*link != NULL) {
+        link = &(*link)->next_listener;
+    }
+    event->next_listener = NULL;
+    *link = event;
+    irq_restore(state);
+}
