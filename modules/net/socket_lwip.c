@@ -224,7 +224,7 @@ extern const mp_obj_fun_builtin_var_t socket_recv_into_obj, socket_recvfrom_into
 #define SHUT_WR 1
 #define SHUT_RDWR 2
 
-#include "net_modlwip.c"
+#include "net_modlwip.h"
 
 #undef lwip_socket_listen
 #undef mp_event_wait_ms
