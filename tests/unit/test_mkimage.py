@@ -35,7 +35,7 @@ def test_a_folder_is_an_entry_by_its_main(folder, name):
 def test_no_entry_is_the_prompt(folder):
     folder()
     image = build_image(BuildOptions())
-    assert rom(image) == {}
+    assert payload.read(image.data)[1].romfs == b""
     assert image.entry == ""
 
 

@@ -60,7 +60,7 @@ def open_image(path: Path) -> OpenImage:
         ) from None
     try:
         parsed, content = payload.read(data)
-        files = romfs.read(content.romfs)
+        files = romfs.read(content.romfs) if content.romfs else {}
     except (elf.ElfError, payload.PayloadError, romfs.RomfsError) as error:
         raise failure(
             "M303",
