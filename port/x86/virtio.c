@@ -138,6 +138,7 @@ int virtio_irq_open(struct virtio_device *device, const char *name, void (*on_qu
     device->queue_irq = device->config_irq = -1;
     int ret = device->transport->irq_open(device);
     if (ret < 0) {
+        device->queue_irq = device->config_irq = -1;
         return ret;
     }
     bool messages = device->irq_messages;
@@ -164,6 +165,7 @@ err_config:
     irq_detach((unsigned)device->queue_irq, &device->queue_action);
 err_queue:
     device->transport->irq_close(device);
+    device->queue_irq = device->config_irq = -1;
     return ret;
 }
 

@@ -34,6 +34,7 @@ extern int errno;
 #define EPIPE 32
 #define EDOM 33
 #define ERANGE 34
+#define EDEADLK 35
 #define EPROTO 71
 #define EOVERFLOW 75
 #define ENOTSOCK 88

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The ImportOS authors
+//
+// Waiting for a virtio device's answer: a short poll, then halts between interrupts.
+
+#include "virtio_wait.h"
+
+#include "clock.h"
+#include "cpu.h"
+#include "timer.h"
+
+// A device that has the answer in the host's memory gives it within this time, and then the halt,
+// the interrupt and the wake-up are saved.
+#define SPIN_NS (20 * NS_PER_US)
+
+static void timer_fired(struct timer *timer) {
+    (void)timer; // the interrupt itself ends the halt
+}
+
+static bool interrupts_enabled(void) {
+    uint64_t flags = irq_save();
+    irq_restore(flags);
+    return flags & CPU_RFLAGS_IF;
+}
+
+// One halt, ended by any interrupt and by (deadline_ns).
+static void halt(struct virtqueue *queue, uint64_t deadline_ns) {
+    struct timer timer = { .fire = timer_fired };
+    timer_start(&timer, deadline_ns);
+    if (!virtq_interrupt_on(queue)) {
+        irq_disable();
+        if (virtq_pending(queue)) {
+            irq_enable();
+        } else {
+            cpu_idle();
+        }
+    }
+    virtq_interrupt_off(queue);
+    timer_stop(&timer);
+}
+
+bool virtio_wait(struct virtqueue *queue, uint64_t limit_ns) {
+    uint64_t start = clock_ns();
+    bool can_halt = queue->device->queue_irq >= 0 && interrupts_enabled();
+    while (!virtq_pending(queue)) {
+        uint64_t now = clock_ns();
+        if (now - start > limit_ns) {
+            return false;
+        }
+        if (can_halt && now - start > SPIN_NS) {
+            halt(queue, start + limit_ns + NS_PER_MS);
+        } else {
+            cpu_relax();
+        }
+    }
+    return true;
+}
