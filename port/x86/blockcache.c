@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The ImportOS authors
+//
+// The block cache: pages of 4 KiB with a valid and a dirty bit for each sector, found by a linear
+// search (there are few), the least recently used one dropped.
+
+#include "blockcache.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SECTORS (BLOCKCACHE_PAGE / BLOCK_SECTOR) // of a page
+#define ALL_SECTORS 0xffu
+#define READ_AHEAD (BLOCKCACHE_PAGES_MAX / 4)
+#define DIRECT_MIN (8 * BLOCKCACHE_PAGE) // transfers of this size go past the cache
+#define NONE UINT64_MAX
+
+_Static_assert(SECTORS == 8, "the masks are bytes");
+
+void blockcache_init(struct blockcache *cache, void *memory, unsigned page_count, uint64_t size,
+    uint32_t unit) {
+    cache->memory = memory;
+    cache->page_count = page_count;
+    cache->size = size & ~(uint64_t)(unit - 1);
+    cache->unit = unit;
+    cache->last = 0;
+    cache->clock = 0;
+    for (unsigned i = 0; i < page_count; i++) {
+        cache->page[i] = (struct blockcache_page) { .number = NONE };
+    }
+}
+
+static uint8_t *page_data(const struct blockcache *cache, const struct blockcache_page *page) {
+    return cache->memory + (size_t)(page - cache->page) * BLOCKCACHE_PAGE;
+}
+
+// Bits of the sectors that hold (size) bytes from (offset) in a page.
+static uint8_t sector_mask(uint32_t offset, uint32_t size) {
+    unsigned first = offset / BLOCK_SECTOR;
+    unsigned last = (offset + size - 1) / BLOCK_SECTOR;
+    return (uint8_t)((ALL_SECTORS << first) & (ALL_SECTORS >> (SECTORS - 1 - last)));
+}
+
+// The same, grown to whole blocks of the disk.
+static uint8_t block_mask(const struct blockcache *cache, uint32_t offset, uint32_t size) {
+    uint32_t first = offset & ~(cache->unit - 1);
+    uint32_t end = (offset + size + cache->unit - 1) & ~(cache->unit - 1);
+    return sector_mask(first, end - first);
+}
+
+// Only the blocks that are wholly in it; 0 if there is none.
+static uint8_t inner_mask(const struct blockcache *cache, uint32_t offset, uint32_t size) {
+    uint32_t first = (offset + cache->unit - 1) & ~(cache->unit - 1);
+    uint32_t end = (offset + size) & ~(cache->unit - 1);
+    return first < end ? sector_mask(first, end - first) : 0;
+}
+
+// Sectors of page (number) that the disk has: the last page may lie across its end.
+static uint8_t existing(const struct blockcache *cache, uint64_t number) {
+    uint64_t left = cache->size - number * BLOCKCACHE_PAGE;
+    return left >= BLOCKCACHE_PAGE ? ALL_SECTORS : sector_mask(0, (uint32_t)left);
+}
+
+static struct blockcache_page *find(struct blockcache *cache, uint64_t number) {
+    if (cache->page[cache->last].number == number) {
+        return &cache->page[cache->last];
+    }
+    for (unsigned i = 0; i < cache->page_count; i++) {
+        if (cache->page[i].number == number) {
+            cache->last = i;
+            return &cache->page[i];
+        }
+    }
+    return NULL;
+}
+
+static int check(const struct blockcache *cache, uint64_t offset, uint64_t size) {
+    return offset > cache->size || size > cache->size - offset ? -EINVAL : 0;
+}
+
+// --- requests -------------------------------------------------------------------------------
+
+// Add (size) bytes at (sector) to the batch of (*count) requests, to the last one if they follow it
+// on the disk. False: the batch is full.
+static bool batch_add(struct blockcache *cache, unsigned *count, bool write, uint64_t sector,
+    uint8_t *data, uint32_t size) {
+    struct block_request *request = *count > 0 ? &cache->batch[*count - 1] : NULL;
+    if (request != NULL && request->count < BLOCK_PIECES_MAX) {
+        uint64_t end = request->sector;
+        for (unsigned i = 0; i < request->count; i++) {
+            end += request->piece[i].size / BLOCK_SECTOR;
+        }
+        if (end == sector) {
+            request->piece[request->count++] = (struct block_piece) { data, size };
+            return true;
+        }
+    }
+    if (*count == BLOCK_BATCH_MAX) {
+        return false;
+    }
+    request = &cache->batch[(*count)++];
+    request->sector = sector;
+    request->write = write;
+    request->count = 1;
+    request->piece[0] = (struct block_piece) { data, size };
+    return true;
+}
+
+// Add the sectors (mask) of a page, run by run. False: not all of them found room.
+static bool batch_add_sectors(struct blockcache *cache, unsigned *count, bool write,
+    struct blockcache_page *page, uint8_t mask) {
+    for (unsigned first = 0; first < SECTORS;) {
+        if (!(mask & 1u << first)) {
+            first++;
+            continue;
+        }
+        unsigned end = first + 1;
+        while (end < SECTORS && mask & 1u << end) {
+            end++;
+        }
+        if (!batch_add(cache, count, write, page->number * SECTORS + first,
+            page_data(cache, page) + first * BLOCK_SECTOR, (end - first) * BLOCK_SECTOR)) {
+            return false;
+        }
+        first = end;
+    }
+    return true;
+}
+
+// --- write back -----------------------------------------------------------------------------
+
+// The dirty pages in the order of the disk; returns how many.
+static unsigned sort_dirty(struct blockcache *cache, uint8_t *order) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < cache->page_count; i++) {
+        if (cache->page[i].dirty == 0) {
+            continue;
+        }
+        unsigned at = count++;
+        while (at > 0 && cache->page[order[at - 1]].number > cache->page[i].number) {
+            order[at] = order[at - 1];
+            at--;
+        }
+        order[at] = (uint8_t)i;
+    }
+    return count;
+}
+
+int blockcache_sync(struct blockcache *cache) {
+    uint8_t order[BLOCKCACHE_PAGES_MAX];
+    unsigned count = sort_dirty(cache, order);
+    int ret = 0;
+    for (unsigned done = 0; done < count;) {
+        // Pages done to end - 1 fit into one batch: a page takes at most SECTORS / 2 requests.
+        unsigned requests = 0, end = done;
+        while (end < count && batch_add_sectors(cache, &requests, true, &cache->page[order[end]],
+            cache->page[order[end]].dirty)) {
+            end++;
+        }
+        // The page that did not fit may have left its first runs: written twice, no harm.
+        int result = cache->transfer(cache->disk, cache->batch, requests);
+        for (unsigned i = done; i < end && result == 0; i++) {
+            cache->page[order[i]].dirty = 0;
+        }
+        ret = ret == 0 ? result : ret;
+        done = end;
+    }
+    return ret;
+}
+
+// The least recently used page but for those used after (keep), of all or of the clean ones only.
+static struct blockcache_page *oldest(struct blockcache *cache, uint32_t keep, bool clean) {
+    struct blockcache_page *best = NULL;
+    for (unsigned i = 0; i < cache->page_count; i++) {
+        struct blockcache_page *page = &cache->page[i];
+        if (page->number == NONE) {
+            return page;
+        }
+        // The clock may wrap: ages are differences.
+        if ((int32_t)(page->used_at - keep) > 0 || (clean && page->dirty != 0)) {
+            continue;
+        }
+        if (best == NULL || cache->clock - page->used_at > cache->clock - best->used_at) {
+            best = page;
+        }
+    }
+    return best;
+}
+
+// The page (number), with nothing valid in it if it was not there. Another one is dropped for it,
+// but none used after (keep). NULL: nothing is clean and nothing can be written.
+static struct blockcache_page *take(struct blockcache *cache, uint64_t number, uint32_t keep) {
+    struct blockcache_page *page = find(cache, number);
+    if (page == NULL) {
+        page = oldest(cache, keep, false);
+        if (page != NULL && page->dirty != 0) {
+            blockcache_sync(cache); // all at once: together they make long requests
+            page = oldest(cache, keep, true);
+        }
+        if (page == NULL) {
+            return NULL;
+        }
+        *page = (struct blockcache_page) { .number = number };
+        cache->last = (unsigned)(page - cache->page);
+    }
+    page->used_at = ++cache->clock;
+    return page;
+}
+
+// --- read -----------------------------------------------------------------------------------
+
+// Take up to (most) pages behind (page) that are not there yet; returns how many.
+static unsigned take_ahead(struct blockcache *cache, const struct blockcache_page *page,
+    unsigned most, struct blockcache_page **taken) {
+    uint32_t keep = page->used_at - 1;
+    unsigned count = 0;
+    while (count < most) {
+        uint64_t number = page->number + count + 1;
+        if (number * BLOCKCACHE_PAGE >= cache->size || find(cache, number) != NULL) {
+            break;
+        }
+        taken[count] = take(cache, number, keep);
+        if (taken[count] == NULL) {
+            break;
+        }
+        count++;
+    }
+    return count;
+}
+
+// Read the sectors (mask) of (page) that are not valid, and up to (most) pages behind it.
+static int fill(struct blockcache *cache, struct blockcache_page *page, uint8_t mask,
+    unsigned most) {
+    struct blockcache_page *ahead[READ_AHEAD];
+    unsigned count = take_ahead(cache, page, most, ahead);
+    // The page makes at most SECTORS / 2 requests, all those behind it one more.
+    unsigned requests = 0;
+    batch_add_sectors(cache, &requests, false, page, mask & (uint8_t)~page->valid);
+    for (unsigned i = 0; i < count; i++) {
+        batch_add_sectors(cache, &requests, false, ahead[i], existing(cache, ahead[i]->number));
+    }
+    int ret = cache->transfer(cache->disk, cache->batch, requests);
+    for (unsigned i = 0; i < count; i++) {
+        ahead[i]->valid = existing(cache, ahead[i]->number);
+        if (ret < 0) {
+            *ahead[i] = (struct blockcache_page) { .number = NONE };
+        }
+    }
+    if (ret < 0 && count > 0) {
+        return fill(cache, page, mask, 0); // what failed may be a page that nobody asked for
+    }
+    if (ret == 0) {
+        page->valid |= mask;
+    } else if (page->valid == 0) {
+        page->number = NONE;
+    }
+    return ret;
+}
+
+static int read_page(struct blockcache *cache, uint64_t number, uint32_t offset, uint8_t *data,
+    uint32_t size) {
+    uint8_t wanted = sector_mask(offset, size);
+    struct blockcache_page *page = find(cache, number);
+    if (page == NULL || (page->valid & wanted) != wanted) {
+        // The page before it was used not long ago: a sequential reader, who will want more.
+        unsigned ahead = number > 0 && find(cache, number - 1) != NULL
+            ? cache->page_count / 4 : 0;
+        page = take(cache, number, cache->clock);
+        if (page == NULL) {
+            return -EIO;
+        }
+        int ret = fill(cache, page, existing(cache, number), ahead);
+        if (ret < 0) {
+            return ret;
+        }
+    }
+    page->used_at = ++cache->clock;
+    memcpy(data, page_data(cache, page) + offset, size);
+    return 0;
+}
+
+// Whole pages between the disk and the caller's memory.
+static int transfer_direct(struct blockcache *cache, bool write, uint64_t offset, uint8_t *data,
+    size_t size) {
+    int ret = 0;
+    while (size > 0 && ret == 0) {
+        unsigned count = 0;
+        while (size > 0 && count < BLOCK_BATCH_MAX) {
+            uint32_t part = size < BLOCK_REQUEST_MAX ? (uint32_t)size : BLOCK_REQUEST_MAX;
+            struct block_request *request = &cache->batch[count++];
+            request->sector = offset / BLOCK_SECTOR;
+            request->write = write;
+            request->count = 1;
+            request->piece[0] = (struct block_piece) { data, part };
+            offset += part;
+            data += part;
+            size -= part;
+        }
+        ret = cache->transfer(cache->disk, cache->batch, count);
+    }
+    return ret;
+}
+
+static int read_direct(struct blockcache *cache, uint64_t offset, uint8_t *data, size_t size) {
+    int ret = transfer_direct(cache, false, offset, data, size);
+    uint64_t first = offset / BLOCKCACHE_PAGE;
+    // What was written and is not on the disk yet is newer than what came from there.
+    for (unsigned i = 0; i < cache->page_count; i++) {
+        struct blockcache_page *page = &cache->page[i];
+        if (page->number == NONE || page->number - first >= size / BLOCKCACHE_PAGE) {
+            continue;
+        }
+        for (unsigned n = 0; n < SECTORS; n++) {
+            if (page->dirty & 1u << n) {
+                memcpy(data + (page->number - first) * BLOCKCACHE_PAGE + n * BLOCK_SECTOR,
+                    page_data(cache, page) + n * BLOCK_SECTOR, BLOCK_SECTOR);
+            }
+        }
+    }
+    return ret;
+}
+
+// --- the four operations --------------------------------------------------------------------
+
+// Bytes of (size) from (offset) that go past the cache; 0: the next page goes through it.
+static size_t direct_size(uint64_t offset, size_t size) {
+    return offset % BLOCKCACHE_PAGE == 0 && size >= DIRECT_MIN
+        ? size & ~(size_t)(BLOCKCACHE_PAGE - 1) : 0;
+}
+
+static uint32_t page_part(uint64_t offset, uint64_t size) {
+    uint32_t room = BLOCKCACHE_PAGE - (uint32_t)(offset % BLOCKCACHE_PAGE);
+    return size < room ? (uint32_t)size : room;
+}
+
+int blockcache_read(struct blockcache *cache, uint64_t offset, void *data, size_t size) {
+    uint8_t *to = data;
+    int ret = check(cache, offset, size);
+    while (size > 0 && ret == 0) {
+        size_t part = direct_size(offset, size);
+        if (part > 0) {
+            ret = read_direct(cache, offset, to, part);
+        } else {
+            part = page_part(offset, size);
+            ret = read_page(cache, offset / BLOCKCACHE_PAGE, offset % BLOCKCACHE_PAGE, to,
+                (uint32_t)part);
+        }
+        offset += part;
+        to += part;
+        size -= part;
+    }
+    return ret;
+}
+
+static int write_page(struct blockcache *cache, uint64_t number, uint32_t offset,
+    const uint8_t *data, uint32_t size) {
+    struct blockcache_page *page = take(cache, number, cache->clock);
+    if (page == NULL) {
+        return -EIO;
+    }
+    // Blocks of which only a part is written need the rest.
+    uint8_t all = block_mask(cache, offset, size);
+    uint8_t partial = all & (uint8_t)~inner_mask(cache, offset, size);
+    if ((page->valid & partial) != partial) {
+        int ret = fill(cache, page, partial, 0);
+        if (ret < 0) {
+            return ret;
+        }
+    }
+    memcpy(page_data(cache, page) + offset, data, size);
+    page->valid |= all;
+    page->dirty |= all;
+    return 0;
+}
+
+int blockcache_write(struct blockcache *cache, uint64_t offset, const void *data, size_t size) {
+    const uint8_t *from = data;
+    int ret = check(cache, offset, size);
+    while (size > 0 && ret == 0) {
+        size_t part = direct_size(offset, size);
+        if (part > 0) {
+            ret = transfer_direct(cache, true, offset, (uint8_t *)(uintptr_t)from, part);
+            if (ret == 0) {
+                blockcache_drop(cache, offset, part, true); // it is older
+            }
+        } else {
+            part = page_part(offset, size);
+            ret = write_page(cache, offset / BLOCKCACHE_PAGE, offset % BLOCKCACHE_PAGE, from,
+                (uint32_t)part);
+        }
+        offset += part;
+        from += part;
+        size -= part;
+    }
+    return ret;
+}
+
+int blockcache_erase(struct blockcache *cache, uint64_t offset, uint64_t size) {
+    int ret = check(cache, offset, size);
+    // More than the cache holds would only push out what is in it.
+    if (size > (uint64_t)cache->page_count * BLOCKCACHE_PAGE / 4) {
+        return ret;
+    }
+    while (size > 0 && ret == 0) {
+        uint32_t part = page_part(offset, size);
+        uint32_t start = offset % BLOCKCACHE_PAGE;
+        uint8_t mask = inner_mask(cache, start, part);
+        struct blockcache_page *page = mask == 0 ? NULL : take(cache,
+            offset / BLOCKCACHE_PAGE, cache->clock);
+        if (page != NULL) {
+            for (unsigned n = 0; n < SECTORS; n++) {
+                if (mask & ~page->valid & 1u << n) {
+                    memset(page_data(cache, page) + n * BLOCK_SECTOR, 0xff, BLOCK_SECTOR);
+                }
+            }
+            page->valid |= mask;
+        }
+        offset += part;
+        size -= part;
+    }
+    return ret;
+}
+
+void blockcache_drop(struct blockcache *cache, uint64_t offset, uint64_t size, bool dirty) {
+    for (unsigned i = 0; i < cache->page_count; i++) {
+        struct blockcache_page *page = &cache->page[i];
+        if (page->number == NONE) {
+            continue;
+        }
+        uint64_t start = page->number * BLOCKCACHE_PAGE;
+        if (start < offset + size && offset < start + BLOCKCACHE_PAGE &&
+            (dirty || page->dirty == 0)) {
+            page->number = NONE;
+            page->valid = page->dirty = 0;
+        }
+    }
+}

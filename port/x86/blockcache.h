@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The ImportOS authors
+//
+// A small write-back cache between file systems, which read and write a few bytes at any offset,
+// and a disk, which wants whole blocks and likes long requests. Small writes to one place become
+// one request, sequential reads fetch ahead, long transfers go past the cache.
+//
+// What is written is on the disk after blockcache_sync() and the disk's own flush, not before; the
+// order between two such points is not kept. A page that could not be written stays dirty and is
+// tried again, so a sync never succeeds over lost data.
+//
+// No hardware in here and no allocation: the owner brings memory and a function for transfers.
+// Offsets and sizes are in bytes. Main thread.
+
+#ifndef IMPORTOS_BLOCKCACHE_H
+#define IMPORTOS_BLOCKCACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "block.h"
+
+#define BLOCKCACHE_PAGE 4096u
+#define BLOCKCACHE_PAGES_MIN 4
+#define BLOCKCACHE_PAGES_MAX 64
+
+// One page of the disk. Bit (n) of the masks is the page's sector (n).
+struct blockcache_page {
+    uint64_t number; // offset on the disk / BLOCKCACHE_PAGE
+    uint32_t used_at; // for the choice of the one to drop
+    uint8_t valid, dirty; // dirty sectors are valid
+};
+
+struct blockcache {
+    // Carry out requests, see virtio_blk_transfer().
+    int (*transfer)(void *disk, struct block_request *requests, unsigned count);
+    void *disk;
+    uint8_t *memory; // page_count times BLOCKCACHE_PAGE
+    unsigned page_count;
+    unsigned last; // page of the last access
+    uint32_t clock;
+    uint64_t size; // of the disk
+    uint32_t unit; // the disk's block, 512 to BLOCKCACHE_PAGE
+    struct blockcache_page page[BLOCKCACHE_PAGES_MAX];
+    struct block_request batch[BLOCK_BATCH_MAX];
+};
+
+// An empty cache of (page_count) pages in (memory), for a disk of (size) bytes and blocks of (unit).
+void blockcache_init(struct blockcache *cache, void *memory, unsigned page_count, uint64_t size,
+    uint32_t unit);
+
+// -EINVAL: past the end of the disk. Else the disk's errors.
+int blockcache_read(struct blockcache *cache, uint64_t offset, void *data, size_t size);
+int blockcache_write(struct blockcache *cache, uint64_t offset, const void *data, size_t size);
+
+// What is in these bytes does not matter until it is written: no need to read it before a write of
+// a part. Reads give anything. Nothing is sent to the disk.
+int blockcache_erase(struct blockcache *cache, uint64_t offset, uint64_t size);
+
+// Hand everything dirty to the disk. Returns 0, or the first error; the rest is tried all the same.
+int blockcache_sync(struct blockcache *cache);
+
+// Forget what is clean, and with (dirty) what is not, in these bytes.
+void blockcache_drop(struct blockcache *cache, uint64_t offset, uint64_t size, bool dirty);
+
+#endif // IMPORTOS_BLOCKCACHE_H
