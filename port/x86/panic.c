@@ -122,6 +122,7 @@ static void print_backtrace(uint64_t rip, uint64_t rsp) {
 
 __attribute__((noreturn)) static void finish(const struct trap_frame *frame, uint64_t rip,
     uint64_t rsp) {
+    power_on_leave(NULL);
     if (stage < STAGE_REGISTERS) {
         stage = STAGE_REGISTERS;
         if (frame != NULL) {

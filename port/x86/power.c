@@ -7,6 +7,7 @@
 #include "power.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "acpi.h"
@@ -63,8 +64,24 @@ static void triple_fault(void) {
     __asm__ volatile ("lidt %0; int3" : : "m" (nothing));
 }
 
-void power_reset(void) {
+static void (*on_leave)(void);
+
+void power_on_leave(void (*fn)(void)) {
+    on_leave = fn;
+}
+
+// Once, although power_exit() goes on to power_off(), and that to power_reset().
+static void leave(void) {
+    void (*fn)(void) = on_leave;
+    on_leave = NULL;
+    if (fn != NULL) {
+        fn();
+    }
     irq_disable();
+}
+
+void power_reset(void) {
+    leave();
     write_register(acpi_info.reset_register, acpi_info.reset_mmio, acpi_info.reset_value);
     outb(KEYBOARD_CONTROLLER, KEYBOARD_PULSE_RESET); // also ends Firecracker
     settle();
@@ -77,7 +94,7 @@ void power_reset(void) {
 }
 
 void power_off(void) {
-    irq_disable();
+    leave();
     acpi_scan_dsdt();
     unsigned s5 = acpi_info.s5_type >= 0 ? (unsigned)acpi_info.s5_type : 0;
     if (acpi_info.sleep_control != 0) {
@@ -99,7 +116,7 @@ void power_off(void) {
 }
 
 void power_exit(int status) {
-    irq_disable();
+    leave();
     if (status != 0) {
         kprintf("importos: exit status %d\n", status & 0xff);
         outb(DEBUG_EXIT_PORT, status & STATUS_MASK);

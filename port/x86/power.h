@@ -7,6 +7,10 @@
 #ifndef IMPORTOS_POWER_H
 #define IMPORTOS_POWER_H
 
+// Call fn() before the machine is left, however that is done. NULL: nothing, which is what a panic
+// wants, when no driver can be trusted any more.
+void power_on_leave(void (*fn)(void));
+
 // End with (status), 0 to 255. 0: ACPI power-off. Otherwise QEMU's isa-debug-exit device, when it
 // is there, makes QEMU leave with (status << 1 | 1) modulo 256; the line
 // "importos: exit status N" on the console tells it in full, and then power off follows.
