@@ -5,9 +5,15 @@
 
 import _os as _c
 from _os import *
+from machine import Disk as _Disk
 from uos import *
 
 from . import path
+
+# disks(): the machine's disks as block devices. sync(): what was written, to files or directly, is
+# kept when it returns; upstream's knows FAT only, and does not tell of errors.
+disks = _Disk.all
+sync = _Disk.sync_all
 
 
 # Event.wait(): a coroutine that returns the number of firings since the last one; 0: cancelled.

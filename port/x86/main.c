@@ -17,6 +17,7 @@
 #include "acpi.h"
 #include "boot_info.h"
 #include "clock.h"
+#include "drive.h"
 #include "events.h"
 #include "heap.h"
 #include "ioapic.h"
@@ -28,10 +29,10 @@
 #include "options.h"
 #include "panic.h"
 #include "pic.h"
+#include "power.h"
 #include "program.h"
 #include "ramdisk.h"
 #include "romfs.h"
-#include "rtc.h"
 #include "timer.h"
 #include "traceback.h"
 #include "trap.h"
@@ -67,13 +68,18 @@ static void machine_start(uint32_t magic, uintptr_t info) {
     ioapic_init(); // the devices' interrupt controllers, every input masked
     irq_init(); // handlers by line
     clock_init(); // monotonic time
-    clock_set_wall_source(rtc_read); // asked when somebody wants the date
     timer_init(); // deadlines on the local APIC's timer
     irq_enable();
 }
 
+static void sync_disks(void) {
+    drive_sync_all(); // nobody is left to hear of an error
+}
+
 static void python_memory(void) {
     heap_boot(option_size("heap", memory_total(), 0));
+    drive_boot();
+    power_on_leave(sync_disks);
     romfs_reserve(MIN(heap_total() / ROMFS_PART, ROMFS_MAX));
     size_t romfs_size;
     if (options_romfs(&romfs_size) == NULL) {

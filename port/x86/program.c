@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// The app. The entry script is the first of main.py and main.mpy, in the current directory and
-// then in /rom. It runs in the name space of __main__, so that its variables are there at a prompt
-// that follows. When it ends, the options decide:
+// The app. The entry script is the first of main.py and main.mpy, in the current directory (unless
+// the image has an app and was not made with --override) and then in /rom. It runs in the name
+// space of __main__, so that its variables are there at a prompt that follows. When it ends, the
+// options decide:
 //   at-exit=poweroff|reboot|repl|halt   it returned or raised SystemExit; default poweroff
 //   on-crash=repl|poweroff|reboot       it raised anything else; default repl
 
@@ -11,6 +12,7 @@
 
 #include "py/builtin.h"
 #include "py/compile.h"
+#include "py/gc.h"
 #include "py/lexer.h"
 #include "py/mphal.h"
 #include "py/persistentcode.h"
@@ -20,6 +22,7 @@
 #include "shared/runtime/pyexec.h"
 
 #include "cpu.h"
+#include "drive.h"
 #include "events.h"
 #include "machine_x86.h"
 #include "options.h"
@@ -31,13 +34,21 @@
 #define FLUSH_MS 2000
 
 static const char *const entries[] = { "main.py", "main.mpy", "/rom/main.py", "/rom/main.mpy" };
+#define ENTRIES_ROM 2 // the first of the image's own
+
+// Whether files on a disk may run instead of the image's app, and boot.py before it. An image
+// that was made for one app says no, unless it was made with `mkimage --override`.
+static bool files_override(void) {
+    size_t size;
+    return options_romfs(&size) == NULL || option_is("override", "yes");
+}
 
 static void append_argument(void *list, const char *word, size_t size) {
     mp_obj_list_append(MP_OBJ_FROM_PTR(list), mp_obj_new_str(word, size));
 }
 
 static const char *find_entry(void) {
-    for (size_t i = 0; i < MP_ARRAY_SIZE(entries); i++) {
+    for (size_t i = files_override() ? 0 : ENTRIES_ROM; i < MP_ARRAY_SIZE(entries); i++) {
         if (mp_import_stat(entries[i]) == MP_IMPORT_STAT_FILE) {
             return entries[i];
         }
@@ -135,6 +146,8 @@ static void end_machine(const char *option, const char *otherwise, int status) {
     if (strcmp(policy, "repl") == 0) {
         return;
     }
+    gc_sweep_all(); // closes what the app left open
+    drive_sync_all();
     console_flush(FLUSH_MS);
     if (strcmp(policy, "reboot") == 0) {
         power_reset();
@@ -168,7 +181,7 @@ static enum program_next run_entry(const char *path) {
 
 enum program_next program_run(void) {
     machine_soft_reset_asked = false;
-    if (pyexec_file_if_exists("boot.py") & PYEXEC_FORCED_EXIT) {
+    if (files_override() && pyexec_file_if_exists("boot.py") & PYEXEC_FORCED_EXIT) {
         return PROGRAM_SOFT_RESET;
     }
     const char *path = find_entry();

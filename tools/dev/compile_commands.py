@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: 2026 The ImportOS authors
-"""Print a compile_commands.json, which clangd and other tools read.
+"""Write compile_commands.json, which clangd and other tools read.
 
 Reads the output of `make -nB V=1` on standard input; the argument is the directory that make ran
-in. Usage: make -C port/x86 -nB V=1 | tools/dev/compile_commands.py port/x86 > FILE
+in. Usage: make -C port/x86 -nB V=1 | tools/dev/compile_commands.py port/x86
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     commands = entries(sys.stdin.read(), Path(sys.argv[1]).resolve())
-    print(json.dumps(commands, indent=1))
+    Path("compile_commands.json").write_text(json.dumps(commands, indent=1) + "\n", "utf-8")
+    print(f"compile_commands.json: {len(commands)} entries")
     return 0 if commands else 1
 
 

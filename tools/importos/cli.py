@@ -236,8 +236,7 @@ def cat(image: Path, path: str) -> None:
     """Write one file of IMAGE to standard output."""
     from . import inspection
 
-    sys.stdout.buffer.write(inspection.file_bytes(image, path))
-    sys.stdout.buffer.flush()
+    click.get_binary_stream("stdout").write(inspection.file_bytes(image, path))
 
 
 @importos.command(context_settings=CONTEXT)

@@ -116,5 +116,4 @@ def _raw(descriptor: int) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(termios.error):  # the other end of a pty may be gone
-            termios.tcsetattr(descriptor, termios.TCSADRAIN, saved)
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, saved)
