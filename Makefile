@@ -24,8 +24,9 @@ LWIP_DIR ?= $(abspath $(UPSTREAM)/lwip)
 MBEDTLS_DIR ?= $(abspath $(UPSTREAM)/mbedtls)
 
 KERNEL := $(BUILD)/kernel/kernel.elf
-KERNEL_DATA := $(DATA)/kernel.elf
-KERNEL_MAKE = $(MAKE) -C port/x86 BUILD=$(abspath $(BUILD)/kernel) \
+KERNEL_DATA := $(BUILD)/stamps/kernel-data
+# Quiet about what is up to date; V=1 shows the commands.
+KERNEL_MAKE = $(if $(V),,BUILD_VERBOSE=0) $(MAKE) $(if $(V),,-s) -C port/x86 BUILD=$(abspath $(BUILD)/kernel) \
 	MICROPY_DIR=$(abspath $(MICROPY_DIR)) LWIP_DIR=$(abspath $(LWIP_DIR)) \
 	MBEDTLS_DIR=$(abspath $(MBEDTLS_DIR)) PYTHON=$(abspath $(BIN)/python)
 
@@ -60,7 +61,7 @@ $(VENV)/installed: $(BUILD)/stamps/pyproject.toml $(BUILD)/stamps/packages-build
 	@touch $@
 
 $(UPSTREAM)/upstream.json: port/x86/upstream.toml tools/dev/fetch_upstream.py \
-		$(wildcard port/x86/patches/*.patch) $(BUILD)/stamps/packages-build
+		$(BUILD)/stamps/packages-build
 	@$(BIN)/python tools/dev/fetch_upstream.py
 
 $(UPSTREAM)/upstream.json: | $(VENV)/installed
@@ -74,7 +75,9 @@ $(KERNEL): FORCE $(VENV)/installed $(UPSTREAM_STAMP)
 	@+$(KERNEL_MAKE) $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(JOBS))
 
 $(KERNEL_DATA): $(KERNEL) tools/dev/package_kernel.py $(BUILD)/stamps/pyproject.toml
-	@$(BIN)/python tools/dev/package_kernel.py $(KERNEL) $(DATA)
+	@$(BIN)/python tools/dev/package_kernel.py $(KERNEL) $(DATA) \
+		--micropython-dir $(MICROPY_DIR)
+	@touch $@
 
 run: $(KERNEL_DATA)
 	@$(BIN)/mkimage $(APP) --output $(BUILD)/$(basename $(notdir $(APP))).elf --run
@@ -82,7 +85,20 @@ run: $(KERNEL_DATA)
 repl: $(KERNEL_DATA)
 	@$(BIN)/importos run
 
-test: $(VENV)/installed $(BUILD)/stamps/packages-test
+gdb: $(KERNEL_DATA) $(BUILD)/stamps/packages-gdb
+	@$(BIN)/mkimage $(APP) --output $(BUILD)/gdb.elf
+	@sh tools/dev/gdb.sh $(BIN)/python $(BUILD)/gdb.elf $(KERNEL)
+
+check: $(VENV)/installed $(UPSTREAM_STAMP)
+	@$(BIN)/python tools/dev/check.py
+	@$(BIN)/python -m pytest --quiet tests/test_layers.py
+
+# One tree more, for the test that the kernel is built from the older release too.
+$(BUILD)/stamps/fallback: port/x86/upstream.toml tools/dev/fetch_upstream.py $(UPSTREAM_STAMP)
+	@$(BIN)/python tools/dev/fetch_upstream.py micropython-fallback
+	@touch $@
+
+test: $(KERNEL_DATA) $(BUILD)/stamps/packages-test $(BUILD)/stamps/fallback
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 wheel: $(KERNEL_DATA)

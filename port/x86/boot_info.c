@@ -87,18 +87,28 @@ static void copy_cmdline(const char *text) {
     boot_info.cmdline[i] = 0;
 }
 
+// QEMU and GRUB 1 put the name of the kernel's file in front, GRUB 2 does not: the first word is
+// left out unless it is an option, "key=value" or "--".
+static const char *skip_file_name(const char *text) {
+    const char *end = text;
+    bool option = false;
+    while (*end != 0 && *end != ' ') {
+        option = option || *end == '=';
+        end++;
+    }
+    if (option || (end - text == 2 && text[0] == '-' && text[1] == '-')) {
+        return text;
+    }
+    while (*end == ' ') {
+        end++;
+    }
+    return end;
+}
+
 static void read_multiboot(const struct multiboot_info *info) {
     boot_info.protocol = "multiboot";
     if (info->flags & MULTIBOOT_INFO_CMDLINE) {
-        const char *text = (const char *)(uintptr_t)info->cmdline;
-        // The first word is the name of the kernel's file.
-        while (*text != 0 && *text != ' ') {
-            text++;
-        }
-        while (*text == ' ') {
-            text++;
-        }
-        copy_cmdline(text);
+        copy_cmdline(skip_file_name((const char *)(uintptr_t)info->cmdline));
     }
     if (info->flags & MULTIBOOT_INFO_MODULES) {
         const struct multiboot_module *module = (const void *)(uintptr_t)info->mods_addr;

@@ -33,6 +33,7 @@
 #include "program.h"
 #include "ramdisk.h"
 #include "romfs.h"
+#include "rtc.h"
 #include "timer.h"
 #include "traceback.h"
 #include "trap.h"
@@ -68,6 +69,7 @@ static void machine_start(uint32_t magic, uintptr_t info) {
     ioapic_init(); // the devices' interrupt controllers, every input masked
     irq_init(); // handlers by line
     clock_init(); // monotonic time
+    clock_set_wall_source(rtc_read); // asked when somebody wants the date
     timer_init(); // deadlines on the local APIC's timer
     irq_enable();
 }

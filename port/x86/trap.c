@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "cpu.h"
 #include "irq.h"
 #include "panic.h"
 
@@ -17,6 +18,9 @@
 
 #define GATE_INTERRUPT 0x8e // present, ring 0, interrupt gate: enters with interrupts off
 #define STUB_SIZE 16
+
+#define CPUID_MACHINE_CHECK (1u << 7) // leaf 1, EDX
+#define CR4_MACHINE_CHECK (1u << 6)
 
 #define VECTOR_NMI 2
 #define VECTOR_DOUBLE_FAULT 8
@@ -108,6 +112,10 @@ void trap_init(void) {
     }
     struct table_pointer pointer = { sizeof(idt) - 1, (uintptr_t)idt };
     __asm__ volatile ("lidt %0" : : "m" (pointer) : "memory");
+    // Without CR4.MCE a machine check resets the machine without a word (SDM volume 3, 16.6).
+    if (cpuid(1, 0).edx & CPUID_MACHINE_CHECK) {
+        write_cr4(read_cr4() | CR4_MACHINE_CHECK);
+    }
 }
 
 void trap_dispatch(struct trap_frame *frame) {

@@ -86,18 +86,7 @@ def test_the_newest_version_with_the_prefix_is_taken():
     assert fetch_upstream.newest_matching(["3.6.6-0.1"], "3.6") == "3.6.6-0.1"
 
 
-def test_patches_go_to_the_tree_that_their_files_name(tmp_path):
-    patch = tmp_path / "0001-one.patch"
-    patch.write_text("Why.\n--- a/micropython/py/obj.c\n+++ b/micropython/py/obj.c\n")
-    assert fetch_upstream.patches_for("micropython", tmp_path) == [patch]
-    assert fetch_upstream.patches_for("micropython-fallback", tmp_path) == [patch]
-    assert fetch_upstream.patches_for("lwip", tmp_path) == []
-
-
-def test_the_key_changes_with_a_patch(tmp_path):
-    patch = tmp_path / "0001-one.patch"
-    patch.write_text("one")
-    key = fetch_upstream.key_of({"version": "1"}, [patch])
-    patch.write_text("two")
-    assert fetch_upstream.key_of({"version": "1"}, [patch]) != key
-    assert fetch_upstream.key_of({"version": "1"}, []) != key
+def test_the_key_changes_with_the_entry():
+    key = fetch_upstream.key_of({"version": "1", "suite": "sid"})
+    assert fetch_upstream.key_of({"suite": "sid", "version": "1"}) == key
+    assert fetch_upstream.key_of({"suite": "sid", "version": "2"}) != key

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: 2026 The ImportOS authors
-"""Write compile_commands.json, which clangd and other tools read.
+"""Print a compile_commands.json, which clangd and other tools read.
 
 Reads the output of `make -nB V=1` on standard input; the argument is the directory that make ran
-in. Usage: make -C port/x86 -nB V=1 | tools/dev/compile_commands.py port/x86
+in. Usage: make -C port/x86 -nB V=1 | tools/dev/compile_commands.py port/x86 > FILE
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     commands = entries(sys.stdin.read(), Path(sys.argv[1]).resolve())
-    Path("compile_commands.json").write_text(json.dumps(commands, indent=1) + "\n", "utf-8")
-    print(f"compile_commands.json: {len(commands)} entries")
+    print(json.dumps(commands, indent=1))
     return 0 if commands else 1
 
 

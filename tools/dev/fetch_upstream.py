@@ -6,8 +6,8 @@
 They are Debian source packages, fetched by the ordinary apt client with a private
 configuration: own package lists, own cache, own sources file. The mirror and its keyring are
 those that the system already uses, so nothing on the system changes and apt's signature check
-is the proof of origin. Each tree is unpacked by dpkg-source, then the patches of
-port/x86/patches/ are applied, and build/upstream/upstream.json records what was used.
+is the proof of origin. Each tree is unpacked by dpkg-source, and build/upstream/upstream.json
+records what was used. Patches of ours are applied to copies when the kernel is built.
 
 Runs before the virtual environment exists: standard library only.
 """
@@ -29,7 +29,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 UPSTREAM_TOML = ROOT / "port/x86/upstream.toml"
-PATCHES = ROOT / "port/x86/patches"
 DEBIAN_KEYRINGS = (
     "/usr/share/keyrings/debian-archive-keyring.pgp",
     "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -231,19 +230,9 @@ def debian_newer(version: str, other: str) -> bool:
 # --- The trees ----------------------------------------------------------------------------------
 
 
-def patches_for(name: str, directory: Path = PATCHES) -> list[Path]:
-    """The patches whose files are below (name)/; a fallback tree takes those of its main tree."""
-    tree = name.removesuffix("-fallback")
-    pattern = re.compile(rf"^\+\+\+ b/{re.escape(tree)}/", re.MULTILINE)
-    return [p for p in sorted(directory.glob("*.patch")) if pattern.search(p.read_text("utf-8"))]
-
-
-def key_of(entry: dict, patches: list[Path]) -> str:
-    """Changes when the entry or a patch does: then the tree must be made anew."""
-    digest = hashlib.sha256(json.dumps(entry, sort_keys=True).encode())
-    for patch in patches:
-        digest.update(patch.name.encode() + b"\0" + patch.read_bytes())
-    return digest.hexdigest()
+def key_of(entry: dict) -> str:
+    """Changes when the entry does: then the tree must be made anew."""
+    return hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()
 
 
 def sha256_of(path: Path) -> str:
@@ -251,25 +240,19 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def unpack(dsc: Path, tree: Path, patches: list[Path]) -> None:
-    """Unpack (dsc) as (tree) and patch it; (tree) appears only when all of it worked."""
+def unpack(dsc: Path, tree: Path) -> None:
+    """Unpack (dsc) as (tree), which appears only when all of it worked."""
     partial = tree.with_name(tree.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     # apt has checked the signature of the lists and the hash of every file against them.
-    run_quietly(
-        ["dpkg-source", "--no-check", "--no-copy", "-x", str(dsc), str(partial)], "cannot unpack"
+    command = ["dpkg-source", "--no-check", "--no-copy", "-x", str(dsc), str(partial)]
+    result = subprocess.run(
+        command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    for patch in patches:
-        command = ["patch", "-p2", "--no-backup-if-mismatch", "-d", str(partial), "-i", str(patch)]
-        run_quietly(command, f"{patch.name} does not apply")
+    if result.returncode != 0:
+        raise FetchError(f"cannot unpack: {' '.join(command)}\n{result.stdout.strip()}")
     shutil.rmtree(tree, ignore_errors=True)
     partial.rename(tree)
-
-
-def run_quietly(command: list[str], what: str) -> None:
-    result = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if result.returncode != 0:
-        raise FetchError(f"{what}: {' '.join(command)}\n{result.stdout.strip()}")
 
 
 def download(apt: Apt, entry: dict, version: str, directory: Path) -> list[Path]:
@@ -299,8 +282,7 @@ class Fetcher:
     def fetch(self, name: str) -> None:
         """Bring the tree (name), unless it is there as wanted."""
         entry = self.wanted[name]
-        patches = patches_for(name)
-        key = key_of(entry, patches)
+        key = key_of(entry)
         tree = self.directory / name
         if tree.is_dir() and self.record.get(name, {}).get("key") == key:
             return
@@ -311,7 +293,7 @@ class Fetcher:
                 raise
             print(f"notice: {error}")
             used, version, files = self.download(name, self.wanted[entry["fallback"]])
-        unpack(files[0], tree, patches)
+        unpack(files[0], tree)
         self.record[name] = {
             "package": used["package"],
             "suite": used["suite"],
@@ -319,7 +301,6 @@ class Fetcher:
             "files": {path.name: sha256_of(path) for path in files},
             "dsc_sha256": sha256_of(files[0]),
             "orig_sha256": next((sha256_of(p) for p in files if ".orig.tar" in p.name), None),
-            "patches": [patch.name for patch in patches],
             "key": key,
         }
         self.write_record()

@@ -4,7 +4,7 @@
 
 """Make the package's kernel data from a kernel build: kernel.elf, kernel.json, kernel.sym.
 
-    package_kernel.py BUILD/kernel.elf [tools/importos/data] [--commit HEX] [--flags "-O2 ..."]
+    package_kernel.py BUILD/kernel.elf [tools/importos/data] [--commit HEX] [--flags="-O2 ..."]
         [--upstream FILE.json | --upstream NAME=VERSION[=SHA256]]...
 
 The names of built-in modules come from the build's own files beside the ELF (or --build-dir):

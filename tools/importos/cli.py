@@ -236,7 +236,8 @@ def cat(image: Path, path: str) -> None:
     """Write one file of IMAGE to standard output."""
     from . import inspection
 
-    click.get_binary_stream("stdout").write(inspection.file_bytes(image, path))
+    sys.stdout.buffer.write(inspection.file_bytes(image, path))
+    sys.stdout.buffer.flush()
 
 
 @importos.command(context_settings=CONTEXT)

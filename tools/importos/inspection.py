@@ -60,7 +60,7 @@ def open_image(path: Path) -> OpenImage:
         ) from None
     try:
         parsed, content = payload.read(data)
-        files = romfs.read(content.romfs)
+        files = romfs.read(content.romfs) if content.romfs else {}
     except (elf.ElfError, payload.PayloadError, romfs.RomfsError) as error:
         raise failure(
             "M303",
@@ -156,9 +156,10 @@ def list_lines(path: Path, folder: str) -> Iterator[str]:
 
 def tree_lines(path: Path) -> Iterator[str]:
     """`importos tree`: folders and files, indented."""
+    image = open_image(path)
     yield mkimage.ROM
     previous: list[str] = []
-    for name, data in open_image(path).files.items():
+    for name, data in image.files.items():
         parts = name.split("/")
         for depth, part in enumerate(parts[:-1]):
             if previous[: depth + 1] != parts[: depth + 1]:

@@ -45,7 +45,8 @@ def build(options: Mapping[str, str], files: Mapping[str, bytes], record: Mappin
     text = format_options(options).encode()
     if len(text) > OPTIONS_MAX:
         raise ValueError(f"the boot options take {len(text)} bytes; at most {OPTIONS_MAX} fit")
-    filesystem = romfs.build(files)
+    # Without files there is no file system: the kernel then makes a RAM disk for what users bring.
+    filesystem = romfs.build(files) if files else b""
     options_offset = HEADER.size
     romfs_offset = -(-(options_offset + len(text)) // ROMFS_ALIGN) * ROMFS_ALIGN
     body = bytearray(text)

@@ -116,4 +116,5 @@ def _raw(descriptor: int) -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, saved)
+        with contextlib.suppress(termios.error):  # the other end of a pty may be gone
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, saved)

@@ -21,7 +21,7 @@ from .environment import (
     Listing,
     distribution,
 )
-from .errors import EXIT_ENVIRONMENT, ImageError, failure
+from .errors import EXIT_ENVIRONMENT, EXIT_INPUT, ImageError, failure
 from .imports import Attempt, ImportSite
 from .kernel import Meta
 from .modules import Found, Module, display, read_source
@@ -80,6 +80,8 @@ class Tracer:
             try:
                 self._scan(module)
             except ImageError as error:
+                if error.exit_code != EXIT_INPUT:
+                    raise
                 self.complaints.errors += [(d, module) for d in error.diagnostics]
             if len(self.modules) > MODULES_MAX:
                 raise failure("M101", f"the app needs more than {MODULES_MAX} modules")

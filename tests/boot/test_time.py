@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The ImportOS authors
+"""Time in the guest is time on the host."""
+
+from __future__ import annotations
+
+import time
+
+APP = """\
+import time
+print("begin")
+time.sleep_ms(2000)
+t = time.ticks_us()
+print("end", t)
+print("clock", time.time())
+"""
+
+
+def test_a_sleep_takes_its_time(boot, build_image, machine):
+    guest = boot(build_image(APP), **machine)
+    guest.expect_text("begin\r\n")
+    begin = time.monotonic()
+    guest.expect(r"end \d+\r\n")
+    assert 1.9 < time.monotonic() - begin < 2.5
+    guest.expect(r"clock (\d+)[.\d]*\r\n")
+    assert abs(int(guest.match[1]) - time.time()) < 3
+    guest.expect_exit(0)
+
+
+def test_a_second_has_a_million_microseconds(guest):
+    def ticks() -> tuple[int, float]:
+        before = time.monotonic()
+        value = int(guest.run("time.ticks_us()"))
+        return value, (before + time.monotonic()) / 2
+
+    guest.run("import time")
+    first, host_first = ticks()
+    time.sleep(3)
+    second, host_second = ticks()
+    guest_seconds = (second - first) % (1 << 62) / 1e6
+    assert abs(guest_seconds / (host_second - host_first) - 1) < 0.01

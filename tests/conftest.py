@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The ImportOS authors
+"""Images and booted guests for the tests, and the console log of those that failed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from guest import Guest
+from support import LOGS, run_tool, without_multiboot
+
+from importos import kernel, qemu, symbolize
+
+# Every machine with every boot protocol. QEMU prefers Multiboot where an image offers both.
+MACHINES = [(m, p) for m in ("pc", "q35", "microvm") for p in ("multiboot", "pvh")]
+
+BuildImage = Callable[..., Path]
+Boot = Callable[..., Guest]
+
+
+@pytest.fixture(scope="session")
+def build_image(tmp_path_factory: pytest.TempPathFactory) -> BuildImage:
+    """build_image(app, *options) -> image; (app) is a program's text, or a path."""
+    directory = tmp_path_factory.mktemp("images")
+    count = 0
+
+    def build(app: str | Path | None, *options: str | Path) -> Path:
+        nonlocal count
+        count += 1
+        image = directory / f"image{count}.elf"
+        arguments: list[str | Path] = ["build", "--output", image, *options]
+        if isinstance(app, str):
+            source = directory / f"app{count}" / "app.py"
+            source.parent.mkdir()
+            source.write_text(app, encoding="utf-8")
+            arguments.append(source)
+        elif app is not None:
+            arguments.append(app)
+        result = run_tool(*arguments)
+        assert result.returncode == 0, result.stderr
+        return image
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def repl_image(build_image: BuildImage) -> Path:
+    """An image without an app: it boots to the prompt."""
+    return build_image(None)
+
+
+@pytest.fixture(params=MACHINES, ids=lambda pair: "-".join(pair))
+def machine(request: pytest.FixtureRequest) -> dict[str, str]:
+    """boot(image, **machine) on each machine by each protocol."""
+    return {"machine": request.param[0], "protocol": request.param[1]}
+
+
+@pytest.fixture
+def boot(request: pytest.FixtureRequest) -> Iterator[Boot]:
+    """boot(image, machine=, protocol=, megabytes=, cpu=, append=, ...) -> a started Guest.
+
+    A guest must have left by itself at the end, or stand at its prompt with `at_prompt` set.
+    """
+    guests: list[Guest] = []
+    request.node.guests = guests
+
+    def start(
+        image: Path,
+        *,
+        machine: str = "microvm",
+        protocol: str = "multiboot",
+        megabytes: int = 64,
+        cpu: str = "qemu64",
+        append: str = "",
+        console: str = "socket",
+        network: bool = False,
+        edit: Callable[[list[str]], list[str]] | None = None,
+        extra: tuple[str, ...] = (),
+    ) -> Guest:
+        if protocol == "pvh":
+            image = without_multiboot(image)
+        wanted = qemu.Machine(
+            kernel=image,
+            machine=machine,
+            memory=megabytes << 20,
+            cpu=cpu,
+            append=append,
+            network=network,
+            extra=extra,
+        )
+        name = re.sub(r"[^\w.-]+", "_", request.node.nodeid.partition("tests/")[2])
+        guests.append(Guest(wanted, LOGS / f"{name}.{len(guests)}.log", console))
+        if edit is not None:
+            guests[-1].edit = edit
+        return guests[-1].start()
+
+    yield start
+    left_running = [guest for guest in guests if guest.close() and not guest.at_prompt]
+    assert not left_running, "a guest still ran at the end of the test"
+
+
+@pytest.fixture
+def guest(boot: Boot, repl_image: Path) -> Iterator[Guest]:
+    """A guest at its prompt; it must still answer at the end of the test, or have left."""
+    booted = boot(repl_image)
+    booted.prompt()
+    yield booted
+    if booted.process.poll() is None:
+        assert booted.run("print(6 * 7)") == "42"
+        booted.at_prompt = True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show the end of each console of a failed test, with names for its addresses."""
+    report = yield
+    if report.failed:
+        for number, failed in enumerate(getattr(item, "guests", ())):
+            if hasattr(failed, "log"):
+                report.sections.append((f"console {number}: {failed.log_path}", named(failed)))
+    return report
+
+
+def named(failed: Guest) -> str:
+    """The end of the console log, its addresses named."""
+    text = failed.tail(60) if not failed.log.closed else failed.log_path.read_text("utf-8")
+    try:
+        symbols = (kernel.DATA / "kernel.sym").read_text("utf-8")
+    except OSError:
+        return text
+    return symbolize.Symbols(symbolize.parse_symbols(symbols)).annotate(text)
