@@ -7,7 +7,9 @@
 
 
 SRC_USERMOD_C += $(addprefix $(USERMOD_DIR)/, \
-	netif_virtio.c net_config.c network_lan.c socket_lwip.c net_error.c)
+	netif_virtio.c net_config.c network_lan.c socket_lwip.c net_error.c \
+	modnet.c net_object.c net_connection.c net_tcp.c net_write.c net_server.c net_udp.c \
+	net_resolve.c net_interface.c)
 SRC_USERMOD_LIB_C += $(addprefix $(USERMOD_DIR)/,net_memory.c net_hooks.c) \
 	shared/netutils/netutils.c
 SRC_USERMOD_LIB_C += $(addprefix lwip/, \

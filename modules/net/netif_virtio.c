@@ -25,8 +25,9 @@
 #include "clock.h"
 #include "log.h"
 #include "net_config.h"
-#include "net_memory.h"
 #include "memory.h"
+#include "net_memory.h"
+#include "net_object.h"
 #include "timer.h"
 #include "virtio_net.h"
 
@@ -83,13 +84,15 @@ static void rx_free(struct pbuf *p) {
 }
 
 // A pbuf around the card's buffer, or around a copy once too many buffers are away from the card.
-static struct pbuf *wrap(struct net_card *card, struct virtio_net_frame *frame) {
-    if (virtio_net_posted(card->device) < card->posted_min) {
+static struct pbuf *wrap(struct net_card *card, struct virtio_net_frame *frame, bool held) {
+    if (held || virtio_net_posted(card->device) < card->posted_min) {
         struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)frame->size, PBUF_RAM);
         if (p != NULL) {
             memcpy(p->payload, frame->data, frame->size);
         }
-        virtio_net_release(card->device, frame->buffer);
+        if (!held) {
+            virtio_net_release(card->device, frame->buffer);
+        }
         return p;
     }
     struct rx_pbuf *rx = net_memory_alloc(sizeof(*rx));
@@ -116,18 +119,15 @@ static u16_t checksum_flags(const struct net_card *card, bool verified) {
 }
 
 static void input(struct net_card *card, struct virtio_net_frame *frame) {
-    if (card->frame_hook != NULL) {
-        bool held = false;
-        bool taken = card->frame_hook(card->index, frame, &held);
-        if (taken || held) {
-            if (!held) {
-                virtio_net_release(card->device, frame->buffer);
-            }
-            return;
+    bool held = false;
+    if (card->frame_hook != NULL && card->frame_hook(card->index, frame, &held)) {
+        if (!held) {
+            virtio_net_release(card->device, frame->buffer);
         }
+        return;
     }
     bool verified = frame->verified;
-    struct pbuf *p = wrap(card, frame);
+    struct pbuf *p = wrap(card, frame, held);
     if (p == NULL) {
         card->rx_no_memory++;
         return;
@@ -253,6 +253,8 @@ static void poll(mp_sched_node_t *node) {
     }
     netif_poll_all();
     sys_check_timeouts();
+    net_interfaces_run();
+    net_objects_run();
     for (unsigned i = 0; i < card_count; i++) {
         cards[i].polling = false;
         virtio_net_flush(cards[i].device);
@@ -382,9 +384,15 @@ void net_start(void) {
 }
 
 void net_soft_reset(void) {
+    if (!started) {
+        return;
+    }
     for (unsigned i = 0; i < card_count; i++) {
         cards[i].frame_hook = NULL;
     }
+    net_objects_reset();
+    net_interface_reset();
+    net_resolve_cancel(NULL);
 }
 
 struct net_card *net_card_get(unsigned n) {

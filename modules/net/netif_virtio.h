@@ -36,7 +36,8 @@ void net_start(void);
 // The (n)th card, NULL past the last. Starts the network if need be.
 struct net_card *net_card_get(unsigned n);
 
-// Call once a soft reset has closed every socket: interfaces and leases stay.
+// Soft reset: every object of `net` lets go; interfaces, leases and what sockets have still to
+// send stay. Before os_events_reset().
 void net_soft_reset(void);
 
 // Wait until some interface has an address, or DHCP has had (limit_ms). At once in a callback.

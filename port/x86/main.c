@@ -26,6 +26,7 @@
 #include "log.h"
 #include "machine_x86.h"
 #include "memory.h"
+#include "netif_virtio.h"
 #include "options.h"
 #include "panic.h"
 #include "pic.h"
@@ -102,6 +103,7 @@ static void python_start(void) {
 static void python_end(void) {
     program_atexit();
     mp_printf(&mp_plat_print, "MPY: soft reboot\n");
+    net_soft_reset();
     os_events_reset();
     gc_sweep_all();
     mp_deinit();
