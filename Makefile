@@ -70,9 +70,12 @@ $(UPSTREAM)/upstream.json: | $(VENV)/installed
 
 kernel: $(KERNEL_DATA)
 
-# port/x86/Makefile knows what its files depend on, so it is asked each time.
+# port/x86/Makefile knows what its files depend on, so it is asked each time. What upstream's
+# makefiles say although nothing has changed is left out.
+$(KERNEL): SHELL := /bin/bash
 $(KERNEL): FORCE $(VENV)/installed $(UPSTREAM_STAMP)
-	@+$(KERNEL_MAKE) $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(JOBS))
+	@+set -o pipefail; $(KERNEL_MAKE) $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(JOBS)) \
+		| sed -u '/^Including User C Module/d; /^GEN .*genhdr/d; / not updated$$/d'
 
 $(KERNEL_DATA): $(KERNEL) tools/dev/package_kernel.py $(BUILD)/stamps/pyproject.toml
 	@$(BIN)/python tools/dev/package_kernel.py $(KERNEL) $(DATA) \
@@ -99,7 +102,7 @@ $(BUILD)/stamps/fallback: port/x86/upstream.toml tools/dev/fetch_upstream.py $(U
 	@touch $@
 
 test: $(KERNEL_DATA) $(BUILD)/stamps/packages-test $(BUILD)/stamps/fallback
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 wheel: $(KERNEL_DATA)
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
