@@ -342,9 +342,10 @@ def _show_build(image: Image, output: Path, progress: Progress, settings: Mappin
 
 
 def kib(size: int) -> str:
-    """A size in KiB, with one digit behind the point only where it says something."""
+    """A size in KiB, with digits behind the point only where they say something."""
     value = size / 1024
-    return f"{value:.1f}" if 0 < value < 100 else f"{value:.0f}"
+    digits = 2 if value < 1 else 1 if value < 100 else 0
+    return f"{value:.{digits}f}" if size else "0"
 
 
 def _show_why(image: Image, name: str) -> None:

@@ -75,6 +75,8 @@ class _Scanner:
         self.facts = GUEST | {"__name__": module_name}
         self.lines = lines
         self.result = result
+        # Looking into every expression takes longer than all the rest; few modules need it.
+        self.has_calls = any("__import__" in line or "import_module" in line for line in lines)
 
     def block(self, body: list[ast.stmt], out: list, deferred: bool) -> None:
         for node in body:
@@ -140,7 +142,7 @@ class _Scanner:
 
     def calls(self, node: ast.expr, out: list, deferred: bool) -> None:
         """`__import__("x")` and `importlib.import_module("x")` in an expression."""
-        if isinstance(node, ast.Constant | ast.Name):
+        if not self.has_calls:
             return
         for call in ast.walk(node):
             if isinstance(call, ast.Call) and _is_import_call(call.func):

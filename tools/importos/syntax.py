@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 from .errors import Diagnostic, ImageError
 
@@ -81,42 +83,44 @@ def _syntax_error(error: SyntaxError, file: str, lines: list[str]) -> Diagnostic
 def check(tree: ast.Module, file: str, lines: list[str]) -> list[Diagnostic]:
     """What MicroPython lacks in (tree), at most the first three places."""
     found: list[Diagnostic] = []
-    spread = _allowed_stars(tree)
     for node in ast.walk(tree):
-        kind = _newer(node, spread)
-        if kind:
+        checker = _CHECKS.get(type(node).__name__)
+        if checker and (kind := checker(node)):
             message, instead = INSTEAD[kind]
             found.append(_at(node, f"{message}: {instead}", file, lines))
     found.sort(key=lambda d: (d.line, d.col))
     return found[:3]
 
 
-def _allowed_stars(tree: ast.Module) -> set[int]:
-    """ids of the Tuples and Lists that may hold `*a`: targets of an assignment."""
-    return {
-        id(node)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Tuple | ast.List) and isinstance(node.ctx, ast.Store)
-    }
+def _starred(node: ast.Tuple | ast.List | ast.Set) -> str | None:
+    """`*a` among the elements, unless they are the targets of an assignment."""
+    if isinstance(getattr(node, "ctx", None), ast.Store):
+        return None
+    return "unpack_list" if any(isinstance(e, ast.Starred) for e in node.elts) else None
 
 
-def _newer(node: ast.AST, targets: set[int]) -> str | None:
-    name = type(node).__name__
-    if name in INSTEAD:
-        return name
+def _definition(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> str | None:
     if getattr(node, "type_params", None):
         return "type_params"
-    if isinstance(node, ast.arguments) and node.posonlyargs:
-        return "posonly"
-    if isinstance(node, ast.Dict) and None in node.keys:
-        return "unpack_dict"
-    if isinstance(node, ast.comprehension) and node.is_async:
-        return "async_comprehension"
-    if isinstance(node, ast.List | ast.Tuple | ast.Set) and id(node) not in targets:
-        return "unpack_list" if any(isinstance(e, ast.Starred) for e in node.elts) else None
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return None if all(map(_plain_decorator, node.decorator_list)) else "decorator"
-    return None
+    return None if all(map(_plain_decorator, node.decorator_list)) else "decorator"
+
+
+# By the name of the node's type, because older Pythons do not have all of them.
+_CHECKS: dict[str, Callable[[Any], str | None]] = {
+    "Match": lambda node: "Match",
+    "TryStar": lambda node: "TryStar",
+    "TypeAlias": lambda node: "TypeAlias",
+    "TemplateStr": lambda node: "TemplateStr",
+    "arguments": lambda node: "posonly" if node.posonlyargs else None,
+    "Dict": lambda node: "unpack_dict" if None in node.keys else None,
+    "comprehension": lambda node: "async_comprehension" if node.is_async else None,
+    "Tuple": _starred,
+    "List": _starred,
+    "Set": _starred,
+    "FunctionDef": _definition,
+    "AsyncFunctionDef": _definition,
+    "ClassDef": _definition,
+}
 
 
 def _plain_decorator(node: ast.expr) -> bool:
