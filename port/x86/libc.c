@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// Private libc: what neither MicroPython's shared/libc nor lib/libm_dbl has. Compiled with
-// -fno-builtin, so that gcc does not make these functions call themselves.
+// Private libc: what is in neither string.c, MicroPython's shared/libc nor its lib/libm_dbl.
+// Compiled with -fno-builtin, so that gcc does not make these functions call themselves.
 
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "clock.h"
@@ -46,16 +45,6 @@ int atoi(const char *s) {
         n = n * 10 + (*s - '0');
     }
     return minus ? -n : n;
-}
-
-char *strrchr(const char *s, int c) {
-    const char *last = NULL;
-    do {
-        if (*s == (char)c) {
-            last = s;
-        }
-    } while (*s++ != 0);
-    return (char *)last;
 }
 
 time_t time(time_t *result) {

@@ -16,4 +16,14 @@
 
 #include "extmod/mbedtls/mbedtls_config_common.h"
 
+// Curves that no server offers alone any more (RFC 8422 dropped them).
+#undef MBEDTLS_ECP_DP_SECP192R1_ENABLED
+#undef MBEDTLS_ECP_DP_SECP192K1_ENABLED
+#undef MBEDTLS_ECP_DP_SECP224R1_ENABLED
+#undef MBEDTLS_ECP_DP_SECP224K1_ENABLED
+#undef MBEDTLS_ECP_DP_SECP256K1_ENABLED
+#define MBEDTLS_ECP_DP_CURVE25519_ENABLED
+#define MBEDTLS_AES_FEWER_TABLES
+#define MBEDTLS_SHA512_SMALLER
+
 #endif // IMPORTOS_MBEDTLS_CONFIG_PORT_H
