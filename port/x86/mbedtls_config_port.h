@@ -25,5 +25,6 @@
 #define MBEDTLS_ECP_DP_CURVE25519_ENABLED
 #define MBEDTLS_AES_FEWER_TABLES
 #define MBEDTLS_SHA512_SMALLER
+#undef MBEDTLS_DEBUG_C // trace messages of the library itself
 
 #endif // IMPORTOS_MBEDTLS_CONFIG_PORT_H
