@@ -81,6 +81,8 @@ static const mp_rom_map_elem_t os_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_reboot), MP_ROM_PTR(&os_reboot_obj) },
     { MP_ROM_QSTR(MP_QSTR_stats), MP_ROM_PTR(&os_stats_obj) },
     { MP_ROM_QSTR(MP_QSTR_interrupts), MP_ROM_PTR(&os_interrupts_obj) },
+    { MP_ROM_QSTR(MP_QSTR__clock), MP_ROM_PTR(&os_clock_obj) },
+    { MP_ROM_QSTR(MP_QSTR__due), MP_ROM_PTR(&os_due_obj) },
     { MP_ROM_QSTR(MP_QSTR__ready), MP_ROM_PTR(&os_ready_obj) },
     { MP_ROM_QSTR(MP_QSTR__take), MP_ROM_PTR(&os_take_obj) },
     { MP_ROM_QSTR(MP_QSTR__set_coroutines), MP_ROM_PTR(&os_set_coroutines_obj) },

@@ -343,8 +343,15 @@ static mp_obj_t os_set_coroutines(mp_obj_t wait, mp_obj_t next) {
 }
 MP_DEFINE_CONST_FUN_OBJ_2(os_set_coroutines_obj, os_set_coroutines);
 
+static void check_event(mp_obj_t object) {
+    if (!os_is_event(object)) {
+        mp_raise_TypeError(MP_ERROR_TEXT("not an event"));
+    }
+}
+
 // _ready(event): somebody begins to wait. True if there is nothing to wait for.
 static mp_obj_t os_ready(mp_obj_t event_in) {
+    check_event(event_in);
     os_event_obj_t *event = MP_OBJ_TO_PTR(event_in);
     uint64_t state = irq_save();
     if (!event->awaited) {
@@ -364,6 +371,7 @@ MP_DEFINE_CONST_FUN_OBJ_1(os_ready_obj, os_ready);
 
 // _take(event): the number of firings since the last _take(); 0: cancelled.
 static mp_obj_t os_take(mp_obj_t event_in) {
+    check_event(event_in);
     os_event_obj_t *event = MP_OBJ_TO_PTR(event_in);
     mp_obj_t firings = mp_obj_new_int_from_uint(event->unread);
     event->unread = 0;

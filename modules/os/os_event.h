@@ -116,6 +116,8 @@ MP_DECLARE_CONST_FUN_OBJ_1(os_take_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(os_after_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(os_every_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(os_event_obj);
+MP_DECLARE_CONST_FUN_OBJ_0(os_clock_obj);
+MP_DECLARE_CONST_FUN_OBJ_1(os_due_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(os_subscribe_obj);
 MP_DECLARE_CONST_FUN_OBJ_1(os_on_error_obj);
 MP_DECLARE_CONST_FUN_OBJ_0(os_stats_obj);

@@ -105,6 +105,21 @@ const os_source_t os_machine_timer_source = {
     .taken = timer_taken,
 };
 
+// _clock(): monotonic nanoseconds, and _due(event): when a timer is due by that clock. For those
+// who measure how late a callback runs; a small int, so that hard handlers can call them.
+static mp_obj_t os_clock(void) {
+    return MP_OBJ_NEW_SMALL_INT(clock_ns());
+}
+MP_DEFINE_CONST_FUN_OBJ_0(os_clock_obj, os_clock);
+
+static mp_obj_t os_due(mp_obj_t event_in) {
+    if (!os_is_event(event_in)) {
+        mp_raise_TypeError(MP_ERROR_TEXT("not an event"));
+    }
+    return MP_OBJ_NEW_SMALL_INT(((os_event_obj_t *)MP_OBJ_TO_PTR(event_in))->due_ns);
+}
+MP_DEFINE_CONST_FUN_OBJ_1(os_due_obj, os_due);
+
 void os_timer_start(os_event_obj_t *event, uint64_t first_ns, uint64_t period_ns) {
     event->timer.fire = timer_fired;
     event->period_ns = period_ns;
