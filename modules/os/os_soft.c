@@ -64,10 +64,12 @@ static void leave(mp_obj_t aside, mp_obj_t outer) {
     running = outer;
     depth--;
     if (interrupt_forced) {
+        // Raised in the callback, it goes on from there; not raised yet, it is still pending.
         interrupt_forced = false;
+        interrupt_waiting = false;
         MP_STATE_VM(sched_state) = MP_SCHED_LOCKED;
     }
-    if (aside != MP_OBJ_NULL) {
+    if (aside != MP_OBJ_NULL && MP_STATE_MAIN_THREAD(mp_pending_exception) == MP_OBJ_NULL) {
         MP_STATE_MAIN_THREAD(mp_pending_exception) = aside;
     }
     if (depth == 0 && interrupt_waiting) {

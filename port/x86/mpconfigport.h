@@ -74,6 +74,14 @@ void heap_give_back(void *area);
 #define MICROPY_WARNINGS (1)
 #define MICROPY_USE_INTERNAL_ERRNO (1) // one set of numbers, whatever the build host's libc has
 #define MICROPY_USE_INTERNAL_PRINTF (1)
+// What an OSError calls by name: MicroPython's own list, and the numbers that events, files and
+// sockets raise here besides.
+#define MP_EDEADLK (35) // MicroPython has no name for it
+#define MICROPY_PY_ERRNO_LIST \
+    X(EPERM) X(ENOENT) X(EIO) X(EBADF) X(EAGAIN) X(ENOMEM) X(EACCES) X(EBUSY) X(EEXIST) \
+    X(ENODEV) X(ENOTDIR) X(EISDIR) X(EINVAL) X(ENOSPC) X(EROFS) X(EPIPE) X(EDEADLK) \
+    X(EOPNOTSUPP) X(EADDRINUSE) X(ECONNABORTED) X(ECONNRESET) X(ENOBUFS) X(ENOTCONN) \
+    X(ETIMEDOUT) X(ECONNREFUSED) X(EHOSTUNREACH) X(EALREADY) X(EINPROGRESS)
 
 // Events. Interrupt handlers schedule; 4 slots, the default, lose events silently.
 
