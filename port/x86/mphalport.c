@@ -73,7 +73,8 @@ static void deadline_fired(struct timer *timer) {
 }
 
 // Halt until an interrupt, at most until (deadline_ns), unless (ready) says that there is work. It
-// is asked with interrupts off, and sti; hlt lets none in between: nothing is slept over.
+// is asked with interrupts off, and sti; hlt lets none in between: nothing is slept over. The
+// deadline may have come before interrupts were off: then no other interrupt need ever come.
 static void halt_unless(bool (*ready)(void), uint64_t deadline_ns) {
     uint64_t start = clock_ns();
     if (start >= deadline_ns) {
@@ -84,7 +85,7 @@ static void halt_unless(bool (*ready)(void), uint64_t deadline_ns) {
         timer_start(&timer, deadline_ns);
     }
     irq_disable();
-    if (ready()) {
+    if (ready() || (deadline_ns != UINT64_MAX && !timer.armed)) {
         irq_enable();
     } else {
         cpu_idle();

@@ -29,7 +29,7 @@ static void halt(struct virtqueue *queue, uint64_t deadline_ns) {
     timer_start(&timer, deadline_ns);
     if (!virtq_interrupt_on(queue)) {
         irq_disable();
-        if (virtq_pending(queue)) {
+        if (virtq_pending(queue) || !timer.armed) { // it fired before interrupts were off
             irq_enable();
         } else {
             cpu_idle();
