@@ -155,7 +155,10 @@ BAD = {
     "negative text": ("os.after('-1s')", "ValueError: negative duration"),
     "a huge negative": ("os.after(-10**30)", "ValueError: negative duration"),
     "absurd": ("os.after(10**30)", "ValueError: duration too long: 292 years at most"),
-    "absurd text": ("os.every('9' * 40 + 'h')", "ValueError: duration too long: 292 years at most"),
+    "absurd text": (
+        "os.every('9' * 40 + 'h')",
+        "ValueError: duration too long: 292 years at most",
+    ),
     "no period": ("os.every(0)", "ValueError: period too short: 10us at least"),
     "too short": ("os.every('9.9us')", "ValueError: period too short: 10us at least"),
     "no unit": (
@@ -164,8 +167,7 @@ BAD = {
     ),
     "two units": (
         "os.after('1h30min')",
-        "ValueError: bad duration '1h30min': "
-        "a number with us, ms, s, min or h, such as '250ms'",
+        "ValueError: bad duration '1h30min': a number with us, ms, s, min or h, such as '250ms'",
     ),
     "nothing": (
         "os.after('')",
@@ -182,7 +184,10 @@ BAD = {
         "os.subscribe(1.0)",
         "TypeError: a source is a line number, a name or a device's interrupt, not float",
     ),
-    "the console's line": ("os.subscribe(4)", "OSError: [Errno 16] EBUSY: irq 4 belongs to uart com1"),
+    "the console's line": (
+        "os.subscribe(4)",
+        "OSError: [Errno 16] EBUSY: irq 4 belongs to uart com1",
+    ),
     "trigger": (
         "os.after('1h').unref().trigger()",
         "TypeError: only an event made by os.event() can be triggered",

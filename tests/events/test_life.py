@@ -188,9 +188,7 @@ def test_system_exit_at_the_prompt_is_a_soft_reset(guest: Guest) -> None:
 
 
 def test_app_crash_with_events(boot: Boot, build_image: Build) -> None:
-    guest = run(
-        boot, build_image, "os.every('1s', print)\n1 // 0\n", append="on-crash=poweroff"
-    )
+    guest = run(boot, build_image, "os.every('1s', print)\n1 // 0\n", append="on-crash=poweroff")
     with guest.allow("traceback"):
         guest.expect_text("ZeroDivisionError")
     guest.expect_exit(1)
