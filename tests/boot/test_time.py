@@ -43,7 +43,7 @@ def test_a_second_has_a_million_microseconds(guest):
 
 def test_a_deadline_that_comes_before_the_halt_is_not_slept_over(boot, build_image):
     # On a busy host the timer often fires between being set and the halt.
-    app = "import time\nfor _ in range(1000):\n    time.sleep_us(100)\n    time.sleep_ms(1)\nprint('up')\n"
-    guest = boot(build_image(app))
+    loop = "for _ in range(1000):\n    time.sleep_us(100)\n    time.sleep_ms(1)\n"
+    guest = boot(build_image(f"import time\n{loop}print('up')\n"))
     guest.expect_text("up\r\n")
     guest.expect_exit(0)

@@ -29,3 +29,5 @@ fi
 echo 'installing the host tools'
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --retries 5 \
     --editable '.[dev]'
+# Where PYTHONDONTWRITEBYTECODE is set, each start would compile them again: a tenth of a second.
+"$venv/bin/python" -m compileall -q tools/importos
