@@ -77,6 +77,7 @@ def boot(request: pytest.FixtureRequest) -> Iterator[Boot]:
         append: str = "",
         console: str = "socket",
         network: bool = False,
+        ports: tuple[qemu.Port, ...] = (),
         edit: Callable[[list[str]], list[str]] | None = None,
         extra: tuple[str, ...] = (),
     ) -> Guest:
@@ -88,7 +89,8 @@ def boot(request: pytest.FixtureRequest) -> Iterator[Boot]:
             memory=megabytes << 20,
             cpu=cpu,
             append=append,
-            network=network,
+            network=network or bool(ports),
+            ports=ports,
             extra=extra,
         )
         name = re.sub(r"[^\w.-]+", "_", request.node.nodeid.partition("tests/")[2])

@@ -9,40 +9,26 @@
 #include "py/runtime.h"
 
 int net_errno(err_t err) {
-    switch (err) {
-        case ERR_OK:
-            return 0;
-        case ERR_MEM:
-            return MP_ENOMEM;
-        case ERR_BUF:
-            return MP_ENOBUFS;
-        case ERR_TIMEOUT:
-            return MP_ETIMEDOUT;
-        case ERR_RTE:
-            return MP_EHOSTUNREACH;
-        case ERR_INPROGRESS:
-            return MP_EINPROGRESS;
-        case ERR_VAL:
-        case ERR_ARG:
-            return MP_EINVAL;
-        case ERR_WOULDBLOCK:
-            return MP_EAGAIN;
-        case ERR_USE:
-            return MP_EADDRINUSE;
-        case ERR_ALREADY:
-            return MP_EALREADY;
-        case ERR_ISCONN:
-            return MP_EISCONN;
-        case ERR_ABRT:
-            return MP_ECONNABORTED;
-        case ERR_RST:
-            return MP_ECONNRESET;
-        case ERR_CONN:
-        case ERR_CLSD:
-            return MP_ENOTCONN;
-        default:
-            return MP_EIO;
-    }
+    static const uint8_t numbers[] = {
+        [-ERR_OK] = 0,
+        [-ERR_MEM] = MP_ENOMEM,
+        [-ERR_BUF] = MP_ENOBUFS,
+        [-ERR_TIMEOUT] = MP_ETIMEDOUT,
+        [-ERR_RTE] = MP_EHOSTUNREACH,
+        [-ERR_INPROGRESS] = MP_EINPROGRESS,
+        [-ERR_VAL] = MP_EINVAL,
+        [-ERR_WOULDBLOCK] = MP_EAGAIN,
+        [-ERR_USE] = MP_EADDRINUSE,
+        [-ERR_ALREADY] = MP_EALREADY,
+        [-ERR_ISCONN] = MP_EISCONN,
+        [-ERR_CONN] = MP_ENOTCONN,
+        [-ERR_IF] = MP_EIO,
+        [-ERR_ABRT] = MP_ECONNABORTED,
+        [-ERR_RST] = MP_ECONNRESET,
+        [-ERR_CLSD] = MP_ENOTCONN,
+        [-ERR_ARG] = MP_EINVAL,
+    };
+    return err <= 0 && -err < (int)MP_ARRAY_SIZE(numbers) ? numbers[-err] : MP_EIO;
 }
 
 mp_obj_t net_os_error(int error, const char *text) {

@@ -182,11 +182,12 @@ static uint64_t parse_number(const char **text) {
     }
     uint64_t value = 0;
     for (;; p++) {
-        unsigned digit = (unsigned)(*p | 0x20) - 'a' + 10;
+        unsigned digit;
         if (*p >= '0' && *p <= '9') {
             digit = (unsigned)(*p - '0');
-        }
-        if (digit >= base) {
+        } else if (base == 16 && (*p | 0x20) >= 'a' && (*p | 0x20) <= 'f') {
+            digit = (unsigned)((*p | 0x20) - 'a' + 10);
+        } else {
             break;
         }
         value = value * base + digit;

@@ -199,6 +199,18 @@ static const struct virtio_transport transport_pci = {
 
 // --- probe ----------------------------------------------------------------------------------
 
+static void read_notify(struct virtio_device *device, unsigned capability, unsigned bar,
+    uint32_t offset, uint32_t length) {
+    struct pci_device *pci = device->pci;
+    if (device->notify_base != 0 || length < 2 ||
+        pci_read8(pci, capability + 2) < CAP_SIZE + 4) {
+        return;
+    }
+    device->notify_size = length < 0x10000 ? length : 0x10000;
+    device->notify_multiplier = pci_read32(pci, capability + CAP_SIZE);
+    device->notify_base = pci_map_bar(pci, bar, offset, device->notify_size);
+}
+
 // Take over one vendor capability; the first of each type that can be mapped counts (4.1.4.1).
 static void read_capability(struct virtio_device *device, unsigned capability) {
     struct pci_device *pci = device->pci;
@@ -211,16 +223,13 @@ static void read_capability(struct virtio_device *device, unsigned capability) {
     uint32_t length = pci_read32(pci, capability + 12);
     if (type == CAP_COMMON && device->common == 0 && length >= COMMON_LENGTH) {
         device->common = pci_map_bar(pci, bar, offset, COMMON_LENGTH);
-    } else if (type == CAP_ISR && device->isr == 0 && length >= 1) {
+    } else if (type == CAP_ISR && device->isr == 0) {
         device->isr = pci_map_bar(pci, bar, offset, 1);
-    } else if (type == CAP_DEVICE && device->config == 0 && length > 0) {
+    } else if (type == CAP_DEVICE && device->config == 0) {
         device->config_size = length < 4096 ? length : 4096;
         device->config = pci_map_bar(pci, bar, offset, device->config_size);
-    } else if (type == CAP_NOTIFY && device->notify_base == 0 && length >= 2 &&
-               pci_read8(pci, capability + 2) >= CAP_SIZE + 4) {
-        device->notify_size = length < 0x10000 ? length : 0x10000;
-        device->notify_multiplier = pci_read32(pci, capability + CAP_SIZE);
-        device->notify_base = pci_map_bar(pci, bar, offset, device->notify_size);
+    } else if (type == CAP_NOTIFY) {
+        read_notify(device, capability, bar, offset, length);
     }
 }
 

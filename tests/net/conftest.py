@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The ImportOS authors
+"""Guests with a network: QEMU's user network, a wire of our own, or a card that lies."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from guest import Guest
+from lying_device import LyingDevice
+from wire import APPEND, Wire
+
+from importos import qemu
+
+
+def free_port(kind: int = socket.SOCK_STREAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A guest whose ports are reachable from here: .tcp[80] and .udp[53] are host ports."""
+
+    def __init__(self, guest: Guest, tcp: dict[int, int], udp: dict[int, int]) -> None:
+        self.guest, self.tcp, self.udp = guest, tcp, udp
+
+    def connect(self, port: int, seconds: float = 5.0) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.tcp[port]), timeout=seconds)
+
+    def datagram(self, port: int, seconds: float = 2.0) -> socket.socket:
+        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        client.settimeout(seconds)
+        client.connect(("127.0.0.1", self.udp[port]))
+        return client
+
+    def get(self, path: str = "/", port: int = 80) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.tcp[port], timeout=5)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    def wait_http(self, path: str = "/", port: int = 80, seconds: float = 20.0) -> bytes:
+        """The first answer. QEMU accepts before the guest listens, so try with short limits."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            connection = http.client.HTTPConnection("127.0.0.1", self.tcp[port], timeout=0.3)
+            with (
+                contextlib.closing(connection),
+                contextlib.suppress(OSError, http.client.HTTPException),
+            ):
+                connection.request("GET", path)
+                return connection.getresponse().read()
+            time.sleep(0.05)
+        raise AssertionError(f"no answer on port {port}")
+
+    def stop(self) -> None:
+        """The test is over, and the guest serves for ever."""
+        assert self.guest.process.poll() is None, "the guest has left"
+        self.guest.at_prompt = True
+
+
+@pytest.fixture
+def serve(boot: Callable[..., Guest]) -> Callable[..., Server]:
+    """serve(image, tcp=(80,), udp=(), machine=...) -> a Server on QEMU's user network."""
+
+    def start(
+        image: Path, *, tcp: tuple[int, ...] = (80,), udp: tuple[int, ...] = (), **how: object
+    ) -> Server:
+        tcp_ports = {port: free_port() for port in tcp}
+        udp_ports = {port: free_port(socket.SOCK_DGRAM) for port in udp}
+        ports = tuple(qemu.Port(guest, host) for guest, host in tcp_ports.items())
+        ports += tuple(qemu.Port(g, h, protocol="udp") for g, h in udp_ports.items())
+        return Server(boot(image, ports=ports, **how), tcp_ports, udp_ports)
+
+    return start
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    peer = Wire()
+    yield peer
+    peer.close()
+
+
+@pytest.fixture
+def wired(boot: Callable[..., Guest], wire: Wire) -> Callable[..., Guest]:
+    """wired(image, machine=...) -> a guest at the other end of (wire), with a fixed address."""
+
+    def start(image: Path, *, append: str = "", **how: object) -> Guest:
+        def edit(command: list[str]) -> list[str]:
+            return [wire.netdev if word.startswith("user,id=n0") else word for word in command]
+
+        guest = boot(image, network=True, edit=edit, append=f"{APPEND} {append}".strip(), **how)
+        wire.wait_for_guest()
+        return guest
+
+    return start
+
+
+@pytest.fixture
+def lying(boot: Callable[..., Guest], tmp_path: Path) -> Iterator[Callable[..., tuple]]:
+    """lying(image) -> (guest, device): a guest whose card is ours."""
+    devices = []
+
+    def start(image: Path) -> tuple[Guest, LyingDevice]:
+        device = LyingDevice(tmp_path / "vhost")
+        devices.append(device)
+        arguments = device.arguments(64)
+
+        def edit(command: list[str]) -> list[str]:
+            return ["q35,memory-backend=m" if word == "q35" else word for word in command]
+
+        guest = boot(image, machine="q35", append=APPEND, edit=edit, extra=tuple(arguments))
+        device.wait_ready()
+        return guest, device
+
+    yield start
+    for device in devices:
+        device.close()
