@@ -154,6 +154,7 @@ explain_option = click.option(
 @build_options
 @boot_options
 @click.option("-r", "--run", is_flag=True, help="Boot the image in QEMU now.")
+@click.option("-w", "--watch", is_flag=True, help="Build and boot again when a file changes.")
 @run_options
 @report_options
 @general_options

@@ -10,13 +10,13 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from . import config, elf
 from .diagnostics import CYAN, GREEN, paint, show, wants_color
-from .errors import EXIT_USAGE, Diagnostic, failure
+from .errors import EXIT_USAGE, Diagnostic, ImageError, failure
 from .mkimage import BuildOptions, Image, build_image, write_image
 
 MACHINE_DEFAULT = "q35"
@@ -64,6 +64,8 @@ def build(arguments: dict[str, Any]) -> int:
     progress = Progress(arguments)
     settings = config.settings(arguments)
     _refuse_formats(settings)
+    if settings["watch"]:
+        return _watch(settings, progress)
     boots = settings["run"] and not settings["print_command"] and not settings["dry_run"]
     program = _prepare_run(settings) if boots else ""
     if settings["run"] or settings["print_command"]:
@@ -88,6 +90,43 @@ def build(arguments: dict[str, Any]) -> int:
 
         print(json.dumps(report.as_json(image, output, outcome, seconds), indent=1))
     return outcome.status if outcome else 0
+
+
+def _watch(settings: dict[str, Any], progress: Progress) -> int:
+    """Build and boot, again after every change of a file; until Ctrl-A X, or Ctrl-C in between."""
+    from . import runner, watch
+
+    if any(settings[key] for key in ("dry_run", "print_command", "json", "why")):
+        raise failure(
+            "M004",
+            "--watch builds and boots; it goes with no other way to end",
+            exit_code=EXIT_USAGE,
+        )
+    program = _prepare_run(settings)
+    _run_defaults(settings)
+    known: list[Path] = [settings["entry"]] if settings["entry"] else []
+
+    def cycle() -> tuple[int, watch.Watch | None, bool]:
+        image = _build(settings, progress)
+        known[:] = image.sources
+        files = watch.Watch(known)
+        output = _store(image, settings, progress)
+        outcome = _boot(
+            settings, output, image.memory, program, progress, image.options, files.changed
+        )
+        left = outcome.status == runner.STATUS_INTERRUPTED
+        return outcome.status, None if left else files, outcome.reason == runner.STOPPED
+
+    def failed(error: ImageError) -> watch.Watch:
+        for diagnostic in error.diagnostics:
+            progress.warn(diagnostic)
+        places = {Path(d.file) for d in error.diagnostics if d.file}
+        return watch.Watch({*known, *places})
+
+    def idle(status: int) -> None:
+        progress.line("Waiting", f"for a change (status {status}); Ctrl-C ends")
+
+    return watch.repeat(cycle, failed, idle)
 
 
 def _build(settings: Mapping[str, Any], progress: Progress) -> Image:
@@ -284,6 +323,7 @@ def _boot(
     program: str,
     progress: Progress,
     words: Mapping[str, str],
+    stop: Callable[[], bool] | None = None,
 ) -> Any:
     from . import qemu, runner
 
@@ -305,6 +345,7 @@ def _boot(
         expect=settings["expect"],
         reset_wanted=settings["at_exit"] == "reboot" or words.get("at-exit") == "reboot",
         output=output,
+        stop=stop,
     )
     if outcome.crashed:
         progress.warn(_crash(outcome, image, seen=output.isatty()))

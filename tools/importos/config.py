@@ -32,7 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "env": (), "at_exit": None, "on_crash": None, "repl": False, "run": False, "ports": (),
     "machine": None, "accel": None, "cpu": None, "smp": None, "disks": (), "serial": None,
     "gdb": None, "qemu_args": (), "timeout": None, "expect": (), "print_command": False,
-    "report": False, "why": None, "dry_run": False, "json": False,
+    "watch": False, "report": False, "why": None, "dry_run": False, "json": False,
 }  # fmt: skip
 
 

@@ -81,6 +81,7 @@ class Image:
     payload_size: int
     entry: str
     tracer: Tracer
+    sources: list[Path]  # every file that went in
     seconds: dict[str, float]
 
     @property
@@ -116,6 +117,7 @@ def build_image(options: BuildOptions) -> Image:
     compiled = time.perf_counter()
     files = _read_files(plain, rom)
     image = _assemble(options, loaded, entry, tracer, rom, built, files)
+    image.sources = [m.path for m in tracer.modules.values()] + list(plain.values())
     image.warnings = tracer.complaints.warnings + warnings
     image.seconds = {
         "trace": round(traced - started, 4),
@@ -360,6 +362,7 @@ def _assemble(
         payload_size=len(tail),
         entry=entry.name if entry else "",
         tracer=tracer,
+        sources=[],
         seconds={},
     )
     check_memory(elf.parse(data), options.memory, loaded.meta.memory_min)

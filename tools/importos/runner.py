@@ -24,7 +24,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -40,6 +40,8 @@ TAIL_BYTES = 64 << 10
 SENTINEL = re.compile(rb"importos: exit status (\d{1,3})\r?\n")
 PANIC = re.compile(rb"^panic: .*$", re.MULTILINE)
 TERMINATED = b"QEMU: Terminated"
+STOPPED = "stopped"
+STOP_INTERVAL_S = 0.1
 
 
 @dataclass(slots=True)
@@ -168,10 +170,12 @@ def run(
     expect: Sequence[str] = (),
     reset_wanted: bool = False,
     output: BinaryIO | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Outcome:
     """Boot (machine) and wait for its end; the console goes to (output), standard output.
 
-    (timeout) is in seconds. With (expect), the run ends with status 0 when all texts appeared.
+    (timeout) is in seconds. With (expect), the run ends with status 0 when all texts appeared;
+    when (stop), asked several times a second, says so, it ends with the reason "stopped".
     Raises ImageError M301 when QEMU itself fails.
     """
     with tempfile.TemporaryDirectory(prefix="importos-") as folder, _terminal(), _signals():
@@ -181,7 +185,8 @@ def run(
             machine = replace(machine, qmp=qmp.path, paused=True)
         session = _Session(qemu.command(machine, program), qmp, output or sys.stdout.buffer)
         try:
-            outcome = session.wait(timeout, [text.encode() for text in expect], reset_wanted)
+            texts = [text.encode() for text in expect]
+            outcome = session.wait(timeout, texts, reset_wanted, stop)
             outcome.argv = qemu.command(replace(machine, qmp="", paused=False), program)
             return outcome
         finally:
@@ -266,7 +271,13 @@ class _Session:
         for line in stream:
             self.errors.append(line.decode("utf-8", "replace").rstrip())
 
-    def wait(self, timeout: float | None, expect: list[bytes], reset_wanted: bool) -> Outcome:
+    def wait(
+        self,
+        timeout: float | None,
+        expect: list[bytes],
+        reset_wanted: bool,
+        stop: Callable[[], bool] | None,
+    ) -> Outcome:
         deadline = time.monotonic() + timeout if timeout else None
         missing = list(expect)
         try:
@@ -274,8 +285,12 @@ class _Session:
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     return self._outcome(STATUS_TIMEOUT, f"no end within {timeout:g} s")
+                if stop and stop():
+                    return self._outcome(0, STOPPED)
                 try:
-                    chunk = self.chunks.get(timeout=left)
+                    chunk = self.chunks.get(
+                        timeout=_least(left, STOP_INTERVAL_S if stop else None)
+                    )
                 except queue.Empty:
                     continue
                 if chunk is None:
@@ -337,6 +352,10 @@ class _Session:
         for stream in (self.process.stdout, self.process.stderr):
             if stream:
                 stream.close()
+
+
+def _least(*limits: float | None) -> float | None:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _write(output: BinaryIO, data: bytes) -> None:
