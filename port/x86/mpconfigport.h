@@ -162,7 +162,8 @@ uint64_t clock_wall_ns(void);
 #define MICROPY_PY_SELECT_SELECT (1)
 #define MICROPY_PY_BTREE (0) // lib/berkeley-db is not in the source package
 
-// machine. Pins, buses and converters do not exist on this machine.
+// machine. Pins, buses and converters do not exist on this machine; drivers take pins that are
+// written in Python, as on the unix port.
 
 #define MICROPY_PY_MACHINE (1)
 #define MICROPY_PY_MACHINE_INCLUDEFILE "machine_port.c"
@@ -177,7 +178,8 @@ uint64_t clock_wall_ns(void);
 #define MICROPY_PY_MACHINE_BOOTLOADER (1)
 #define MICROPY_PY_MACHINE_DISABLE_IRQ_ENABLE_IRQ (1)
 #define MICROPY_PY_MACHINE_BITSTREAM (0)
-#define MICROPY_PY_MACHINE_PULSE (0)
+#define MICROPY_PY_MACHINE_PIN_BASE (1)
+#define MICROPY_PY_MACHINE_PULSE (1)
 
 // The network.
 
