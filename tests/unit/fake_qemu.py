@@ -27,8 +27,15 @@ say({{"QMP": {{}}}})
 lines = qmp.makefile()
 assert json.loads(lines.readline()) == {{"execute": "qmp_capabilities"}}
 say({{"return": {{}}}})
-assert json.loads(lines.readline()) == {{"execute": "cont"}}
 assert "-S" in sys.argv
+if "-gdb" in sys.argv:
+    qmp.settimeout(0.3)
+    try:
+        sys.exit("something came: " + lines.readline())
+    except TimeoutError:
+        qmp.settimeout(None)
+else:
+    assert json.loads(lines.readline()) == {{"execute": "cont"}}
 say({{"event": "RESUME"}})
 say({{"return": {{}}}})
 text = os.environ.get("FAKE_QEMU_CONSOLE", "").encode("utf-8", "surrogateescape")

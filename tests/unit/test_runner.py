@@ -70,11 +70,11 @@ def boot(folder, monkeypatch):
     root = folder()
     program = fake_qemu.write(root)
 
-    def run(timeout: float | None = 20, expect: tuple = (), **environment):
+    def run(timeout: float | None = 20, expect: tuple = (), gdb: str = "", **environment):
         for name, value in environment.items():
             monkeypatch.setenv(f"FAKE_QEMU_{name.upper()}", str(value))
         output = io.BytesIO()
-        machine = qemu.Machine(root / "app.elf")
+        machine = qemu.Machine(root / "app.elf", gdb=gdb)
         outcome = runner.run(machine, str(program), timeout=timeout, expect=expect, output=output)
         return outcome, output.getvalue()
 
@@ -94,6 +94,11 @@ def test_a_megabyte_of_console_arrives_whole(boot):
     text = "x" * 120_000 + "end"
     outcome, seen = boot(console=text, shutdown="guest-shutdown")
     assert (outcome.status, seen.decode()) == (0, text)
+
+
+def test_a_guest_that_waits_for_the_debugger_is_not_resumed(boot):
+    outcome, _ = boot(gdb="tcp::0", shutdown="guest-shutdown")
+    assert outcome.status == 0
 
 
 def test_a_triple_fault_is_a_failure_although_qemu_says_0(boot):

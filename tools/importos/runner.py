@@ -111,8 +111,9 @@ def _judge_plain_end(seen: Evidence, told: int | None) -> Outcome:
 class Qmp:
     """QEMU's control channel. QEMU connects to us, so that no event can be missed."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, resume: bool) -> None:
         self.path = path
+        self.resume = resume  # the guest waits for us, not for a debugger
         self.shutdown = ""
         self.ready = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX)
@@ -126,7 +127,8 @@ class Qmp:
         try:
             self._connection, _ = self._listener.accept()
             self._send("qmp_capabilities")
-            self._send("cont")
+            if self.resume:
+                self._send("cont")
             with self._connection.makefile("r", encoding="utf-8", errors="replace") as lines:
                 for line in lines:
                     self._event(line)
@@ -181,7 +183,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="importos-") as folder, _terminal(), _signals():
         qmp = None
         if hasattr(socket, "AF_UNIX"):
-            qmp = Qmp(str(Path(folder) / "qmp"))
+            qmp = Qmp(str(Path(folder) / "qmp"), resume=not machine.gdb)
             machine = replace(machine, qmp=qmp.path, paused=True)
         session = _Session(qemu.command(machine, program), qmp, output or sys.stdout.buffer)
         try:
