@@ -17,8 +17,6 @@
 #include "clock.h"
 #include "random.h"
 
-#define HALF_OPEN_AGE_MS 500 // an honest peer answers a SYN-ACK faster; slow-timer ticks of 500 ms
-
 // --- SipHash-2-4 (Aumasson and Bernstein, 2012) ------------------------------------------------
 
 static uint64_t rotate(uint64_t x, unsigned n) {
@@ -73,16 +71,16 @@ u32_t net_tcp_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *rem
 
 // --- SYN flood ----------------------------------------------------------------------------------
 
+// New pcbs come first in the list, so of two of the same tick the later one is the older.
 static void recycle_half_open(const struct tcp_pcb_listen *listener) {
     struct tcp_pcb *oldest = NULL;
     for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
         if (pcb->state == SYN_RCVD && pcb->listener == listener &&
-            (oldest == NULL || (u32_t)(tcp_ticks - pcb->tmr) > (u32_t)(tcp_ticks - oldest->tmr))) {
+            (oldest == NULL || (u32_t)(tcp_ticks - pcb->tmr) >= (u32_t)(tcp_ticks - oldest->tmr))) {
             oldest = pcb;
         }
     }
-    if (oldest != NULL &&
-        (u32_t)(tcp_ticks - oldest->tmr) * TCP_SLOW_INTERVAL >= HALF_OPEN_AGE_MS) {
+    if (oldest != NULL) {
         tcp_abandon(oldest, 0);
     }
 }

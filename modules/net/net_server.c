@@ -11,7 +11,10 @@
 #include "net_tcp.h"
 #include "netif_virtio.h"
 
-#define BACKLOG_MAX 255
+// lwIP's backlog counts half-open connections, and their number is the time that an honest peer
+// has to answer under a SYN flood (net_hooks.c). Complete ones are Python's at once, so there is
+// no queue of them that the argument could limit.
+#define HALF_OPEN_MAX 255
 
 typedef struct _net_server_obj_t {
     net_obj_t object;
@@ -154,7 +157,7 @@ MP_DEFINE_CONST_OBJ_TYPE(
 // --- listen -------------------------------------------------------------------------------------
 
 // A listening pcb on (ip), (port), or OSError.
-static struct tcp_pcb *listen_on(const ip_addr_t *ip, uint16_t port, u8_t backlog) {
+static struct tcp_pcb *listen_on(const ip_addr_t *ip, uint16_t port) {
     struct tcp_pcb *pcb = tcp_new_ip_type(IP_GET_TYPE(ip));
     if (pcb == NULL) {
         mp_raise_OSError(MP_ENOMEM);
@@ -164,7 +167,7 @@ static struct tcp_pcb *listen_on(const ip_addr_t *ip, uint16_t port, u8_t backlo
     err_t err = tcp_bind(pcb, ip, port);
     if (err == ERR_OK) {
         ip_reset_option(pcb, SOF_REUSEADDR);
-        struct tcp_pcb *listening = tcp_listen_with_backlog_and_err(pcb, backlog, &err);
+        struct tcp_pcb *listening = tcp_listen_with_backlog_and_err(pcb, HALF_OPEN_MAX, &err);
         if (listening != NULL) {
             return listening;
         }
@@ -202,15 +205,13 @@ static mp_obj_t net_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw
             mp_raise_ValueError(MP_ERROR_TEXT("host must be an address of this machine"));
         }
     }
-    mp_int_t backlog = args[ARG_backlog].u_int;
-    backlog = backlog < 1 ? 1 : MIN(backlog, BACKLOG_MAX);
     net_start();
     net_server_obj_t *self = net_object_new(&net_server_type, sizeof(*self), reset);
     net_set_callback(&self->on_connect, args[ARG_on_connect].u_obj, 1, "the connection");
     if (port != 0 && is_taken(&ip, port)) {
         mp_raise_OSError(MP_EADDRINUSE);
     }
-    self->pcb = listen_on(&ip, port, (u8_t)backlog);
+    self->pcb = listen_on(&ip, port);
     self->ip = ip;
     self->port = self->pcb->local_port;
     tcp_arg(self->pcb, self);
