@@ -30,15 +30,24 @@ def find_volume(disk, number):
     return None
 
 
-def mount_disks():
+# littlefs is made for kilobytes of RAM: larger buffers make it several times as fast, and a map of
+# all free blocks (8 KiB at most) spares it looking for them again and again.
+def mount_volume(volume, point):
     import vfs
 
+    if volume.info().filesystem == "littlefs" and volume.ioctl(5, 0) >= 4096:
+        lookahead = min(max(volume.ioctl(4, 0) // 64 * 8, 16), 8192)
+        volume = vfs.VfsLfs2(volume, readsize=1024, lookahead=lookahead)
+    vfs.mount(volume, point)
+
+
+def mount_disks():
     point = "/"
     for number, disk in enumerate(Disk.all()):
         try:
             volume = find_volume(disk, number)
             if volume:
-                vfs.mount(volume, point if point == "/" else "/disk%d" % number)
+                mount_volume(volume, point or "/disk%d" % number)
                 point = None
         except OSError as error:
             print("disk%d: cannot be mounted: %s" % (number, error))

@@ -209,23 +209,28 @@ static struct blockcache_page *take(struct blockcache *cache, uint64_t number, u
 
 // --- read -----------------------------------------------------------------------------------
 
-// Take up to (most) pages behind (page) that are not there yet; returns how many.
+// Take up to (most) pages behind (page) to be read with it; returns how many. Clean ones that are
+// there already are read again, so that the request stays one, but for the last of them: littlefs
+// comes by every second page of a file before it reads the file.
 static unsigned take_ahead(struct blockcache *cache, const struct blockcache_page *page,
     unsigned most, struct blockcache_page **taken) {
     uint32_t keep = page->used_at - 1;
-    unsigned count = 0;
-    while (count < most) {
-        uint64_t number = page->number + count + 1;
-        if (number * BLOCKCACHE_PAGE >= cache->size || find(cache, number) != NULL) {
+    unsigned count = 0, useful = 0;
+    while (count < most && (page->number + count + 1) * BLOCKCACHE_PAGE < cache->size) {
+        struct blockcache_page *next = find(cache, page->number + count + 1);
+        if (next == NULL) {
+            next = take(cache, page->number + count + 1, keep);
+            useful = count + 1;
+        } else if (next->dirty != 0) {
             break;
         }
-        taken[count] = take(cache, number, keep);
-        if (taken[count] == NULL) {
+        if (next == NULL) {
             break;
         }
-        count++;
+        next->used_at = ++cache->clock;
+        taken[count++] = next;
     }
-    return count;
+    return useful < count ? useful : count;
 }
 
 // Read the sectors (mask) of (page) that are not valid, and up to (most) pages behind it.
