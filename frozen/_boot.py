@@ -3,8 +3,8 @@
 #
 # Runs before the user's app, at every start of the interpreter: mounts what there is to mount. The
 # first disk (or first partition of one) with littlefs or FAT becomes /, further ones /disk1 and so
-# on by the number of the disk. Without a disk, an image that has no app of its own gets a RAM disk,
-# which is made into a file system once and outlives soft resets. A disk is never formatted here.
+# on by the number of the disk. A disk is never formatted here. Without one, an image that has no
+# app of its own gets a RAM disk, which is made into a file system once and outlives soft resets.
 
 from machine import Disk, _ramdisk
 
@@ -47,10 +47,10 @@ def mount_disks():
         try:
             volume = find_volume(disk, number)
             if volume:
-                mount_volume(volume, point or "/disk%d" % number)
+                mount_volume(volume, point or f"/disk{number}")
                 point = None
         except OSError as error:
-            print("disk%d: cannot be mounted: %s" % (number, error))
+            print(f"disk{number}: cannot be mounted: {error}")
     return point is None
 
 

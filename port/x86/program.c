@@ -36,8 +36,9 @@
 static const char *const entries[] = { "main.py", "main.mpy", "/rom/main.py", "/rom/main.mpy" };
 #define ENTRIES_ROM 2 // the first of the image's own
 
-// Whether files on a disk may run instead of the image's app, and boot.py before it. An image
-// that was made for one app says no, unless it was made with `mkimage --override`.
+// Whether files on a disk may run instead of the image's app, boot.py before it, and be imported
+// without a change of sys.path. An image that was made for one app says no, unless it was made with
+// `mkimage --override`.
 static bool files_override(void) {
     size_t size;
     return options_romfs(&size) == NULL || option_is("override", "yes");
@@ -57,7 +58,12 @@ static const char *find_entry(void) {
 }
 
 void program_arguments(void) {
-    mp_obj_list_append(mp_sys_path, MP_OBJ_NEW_QSTR(MP_QSTR__slash_lib));
+    if (files_override()) {
+        mp_obj_list_append(mp_sys_path, MP_OBJ_NEW_QSTR(MP_QSTR__slash_lib));
+    } else {
+        // Not the current directory, which is on a disk if there is one.
+        mp_obj_list_remove(mp_sys_path, MP_OBJ_NEW_QSTR(MP_QSTR_));
+    }
     const char *entry = find_entry();
     mp_obj_list_append(mp_sys_argv, entry == NULL ? MP_OBJ_NEW_QSTR(MP_QSTR_)
         : mp_obj_new_str_from_cstr(entry));

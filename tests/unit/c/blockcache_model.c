@@ -18,13 +18,34 @@ static uint8_t disk[DISK_MAX]; // what the disk has
 static uint8_t model[DISK_MAX]; // what a reader must see
 static uint8_t known[DISK_MAX]; // 0: erased, anything may be read
 static unsigned fail_rate; // one request in so many fails; 0: none
-static unsigned requests_seen, pieces_seen;
 static uint32_t unit;
 static size_t disk_size;
 
 static void die(const char *what, size_t offset) {
     printf("blockcache: %s at %zu\n", what, offset);
     exit(1);
+}
+
+// Carry out one request; returns 0, or -EIO every now and then.
+static int carry_out(struct block_request *request) {
+    size_t place = request->sector * BLOCK_SECTOR;
+    int result = fail_rate != 0 && rand() % fail_rate == 0 ? -EIO : 0;
+    if (request->count == 0 || request->count > BLOCK_PIECES_MAX || place % unit != 0) {
+        die("request that cannot be", place);
+    }
+    for (unsigned n = 0; n < request->count; n++) {
+        struct block_piece *piece = &request->piece[n];
+        if (piece->size == 0 || piece->size % unit != 0 || place + piece->size > disk_size) {
+            die("piece that cannot be", place);
+        }
+        if (result == 0 && request->write) {
+            memcpy(disk + place, piece->data, piece->size);
+        } else if (result == 0) {
+            memcpy(piece->data, disk + place, piece->size);
+        }
+        place += piece->size;
+    }
+    return result;
 }
 
 static int transfer(void *arg, struct block_request *requests, unsigned count) {
@@ -34,27 +55,8 @@ static int transfer(void *arg, struct block_request *requests, unsigned count) {
         die("batch too large", count);
     }
     for (unsigned i = 0; i < count; i++) {
-        struct block_request *request = &requests[i];
-        size_t place = request->sector * BLOCK_SECTOR;
-        request->result = fail_rate != 0 && rand() % fail_rate == 0 ? -EIO : 0;
-        requests_seen++;
-        if (request->count == 0 || request->count > BLOCK_PIECES_MAX || place % unit != 0) {
-            die("request that cannot be", place);
-        }
-        for (unsigned n = 0; n < request->count; n++) {
-            struct block_piece *piece = &request->piece[n];
-            if (piece->size == 0 || piece->size % unit != 0 || place + piece->size > disk_size) {
-                die("piece that cannot be", place);
-            }
-            pieces_seen++;
-            if (request->result == 0 && request->write) {
-                memcpy(disk + place, piece->data, piece->size);
-            } else if (request->result == 0) {
-                memcpy(piece->data, disk + place, piece->size);
-            }
-            place += piece->size;
-        }
-        ret = ret == 0 ? request->result : ret;
+        requests[i].result = carry_out(&requests[i]);
+        ret = ret == 0 ? requests[i].result : ret;
     }
     return ret;
 }
@@ -93,41 +95,45 @@ static void write_some(struct blockcache *cache, size_t offset, size_t size) {
     }
 }
 
+static void erase_some(struct blockcache *cache, size_t offset, size_t size) {
+    blockcache_erase(cache, offset, size);
+    for (size_t i = 0; i < size; i++) {
+        // Blocks of which only a part is erased keep what they had.
+        size_t block = (offset + i) / unit * unit;
+        if (block >= offset && block + unit <= offset + size) {
+            known[offset + i] = 0;
+        }
+    }
+}
+
+static void choose_range(size_t *offset, size_t *size) {
+    *size = random_size();
+    *offset = rand() % 4 == 0 ? (size_t)rand() % 65536 / 4096 * 4096 : (size_t)rand();
+    *offset %= disk_size;
+    if (rand() % 3 == 0) {
+        *offset = *offset / 4096 * 4096;
+        *size = (*size + 4095) / 4096 * 4096;
+    }
+    if (*size > disk_size - *offset) {
+        *size = disk_size - *offset;
+    }
+}
+
 static void step(struct blockcache *cache) {
     static uint8_t data[DISK_MAX];
-    size_t size = random_size();
-    size_t offset = rand() % 4 == 0 ? (size_t)rand() % 65536 / 4096 * 4096 : (size_t)rand();
-    offset %= disk_size;
-    if (rand() % 3 == 0) {
-        offset = offset / 4096 * 4096;
-        size = (size + 4095) / 4096 * 4096;
-    }
-    if (size > disk_size - offset) {
-        size = disk_size - offset;
-    }
-    switch (rand() % 8) {
-        case 0: case 1: case 2:
-            write_some(cache, offset, size);
-            break;
-        case 3: case 4: case 5:
-            if (blockcache_read(cache, offset, data, size) == 0) {
-                compare(data, offset, size);
-            }
-            break;
-        case 6:
-            // Not in blocks of which only a part is erased: they keep what they had.
-            blockcache_erase(cache, offset, size);
-            for (size_t i = 0; i < size; i++) {
-                size_t block = (offset + i) / unit * unit;
-                if (block >= offset && block + unit <= offset + size) {
-                    known[offset + i] = 0;
-                }
-            }
-            break;
-        default:
-            if (blockcache_sync(cache) == 0) {
-                check_disk();
-            }
+    size_t offset, size;
+    choose_range(&offset, &size);
+    int what = rand() % 8;
+    if (what < 3) {
+        write_some(cache, offset, size);
+    } else if (what < 6) {
+        if (blockcache_read(cache, offset, data, size) == 0) {
+            compare(data, offset, size);
+        }
+    } else if (what == 6) {
+        erase_some(cache, offset, size);
+    } else if (blockcache_sync(cache) == 0) {
+        check_disk();
     }
 }
 
@@ -156,7 +162,6 @@ int main(int argc, char **argv) {
         blockcache_write(&cache, UINT64_MAX - 1, &byte, 1) != -EINVAL) {
         die("access past the end is not refused", disk_size);
     }
-    printf("%u requests, %u pieces\n", requests_seen, pieces_seen);
     free(memory);
     return 0;
 }
