@@ -39,7 +39,7 @@ static void net_connection_print(const mp_print_t *print, mp_obj_t self_in, mp_p
 static mp_obj_t net_connection_on_data(mp_obj_t self_in, mp_obj_t callback) {
     net_connection_obj_t *self = connection(self_in);
     net_set_callback(&self->on_data, callback, 1, "the data");
-    if (self->received != NULL) {
+    if (self->received[0] != NULL) {
         net_schedule();
         net_object_defer(&self->object, (void (*)(net_obj_t *))net_connection_deliver);
     }

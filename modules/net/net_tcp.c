@@ -45,9 +45,9 @@ static struct tcp_pcb *detach(net_connection_obj_t *self) {
 static void watch_fired(void *arg);
 
 static void free_buffers(net_connection_obj_t *self) {
-    if (self->received != NULL) {
-        pbuf_free(self->received);
-        self->received = NULL;
+    for (unsigned i = 0; i < NET_RECEIVED_MAX && self->received[i] != NULL; i++) {
+        pbuf_free(self->received[i]);
+        self->received[i] = NULL;
     }
     net_write_free(self);
     net_resolve_cancel(self);
@@ -186,7 +186,7 @@ void net_connection_watch(net_connection_obj_t *self, uint64_t deadline_ns) {
 
 // All data has been handed on and the peer has no more.
 static void report_end(net_connection_obj_t *self) {
-    if (self->end_reported || !self->peer_ended || self->received != NULL || self->finished) {
+    if (self->end_reported || !self->peer_ended || self->received[0] != NULL || self->finished) {
         return;
     }
     self->end_reported = true;
@@ -197,15 +197,40 @@ static void report_end(net_connection_obj_t *self) {
     }
 }
 
+static void take_first(net_connection_obj_t *self) {
+    for (unsigned i = 0; i + 1 < NET_RECEIVED_MAX; i++) {
+        self->received[i] = self->received[i + 1];
+    }
+    self->received[NET_RECEIVED_MAX - 1] = NULL;
+}
+
+// Put (p) behind what is there; the length of a chain has 16 bits. False: no room.
+static bool keep(net_connection_obj_t *self, struct pbuf *p) {
+    unsigned i = 0;
+    while (i < NET_RECEIVED_MAX && self->received[i] != NULL) {
+        i++;
+    }
+    if (i > 0 && (u32_t)self->received[i - 1]->tot_len + p->tot_len <= 0xffff) {
+        pbuf_cat(self->received[i - 1], p);
+        return true;
+    }
+    if (i == NET_RECEIVED_MAX) {
+        return false;
+    }
+    self->received[i] = p;
+    return true;
+}
+
 void net_connection_deliver(net_connection_obj_t *self) {
-    while (self->received != NULL && !self->paused && net_has(self->on_data) && !self->finished) {
-        struct pbuf *p = self->received;
+    struct pbuf *p;
+    while ((p = self->received[0]) != NULL && !self->paused && net_has(self->on_data) &&
+           !self->finished) {
         mp_obj_t data = net_bytes(p, 0);
         if (data == MP_OBJ_NULL) {
             net_connection_abort(self, net_os_error(MP_ENOMEM, NULL));
             return;
         }
-        self->received = NULL;
+        take_first(self);
         u16_t size = p->tot_len;
         pbuf_free(p);
         if (self->pcb != NULL) {
@@ -214,7 +239,7 @@ void net_connection_deliver(net_connection_obj_t *self) {
         call(self, "net.Connection on_data", self->on_data, 1, data);
     }
     if (self->entered == 0 && self->pcb != NULL && self->pcb->refused_data != NULL &&
-        self->received == NULL && !self->paused) {
+        self->received[0] == NULL && !self->paused) {
         tcp_process_refused_data(self->pcb); // comes back through on_receive()
     }
     report_end(self);
@@ -229,17 +254,11 @@ static err_t on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t er
     if (p == NULL) {
         self->peer_ended = true;
     } else {
-        self->bytes_in += p->tot_len;
-        if (self->received == NULL) {
-            self->received = p;
-        } else if ((u32_t)self->received->tot_len + p->tot_len > 0xffff) {
-            // A chain's length has 16 bits: lwIP keeps this one and offers it again.
-            self->bytes_in -= p->tot_len;
+        if (!keep(self, p)) {
             self->entered--;
-            return ERR_BUF;
-        } else {
-            pbuf_cat(self->received, p);
+            return ERR_BUF; // lwIP keeps it and offers it again
         }
+        self->bytes_in += p->tot_len;
     }
     net_connection_deliver(self);
     net_connection_progress(self);
@@ -279,7 +298,7 @@ void net_connection_progress(net_connection_obj_t *self) {
             net_connection_watch(self, clock_ns() + LINGER_NS);
         }
     }
-    if (self->end_sent && self->peer_ended && self->received == NULL && self->end_reported) {
+    if (self->end_sent && self->peer_ended && self->received[0] == NULL && self->end_reported) {
         // lwIP sees to the rest: both directions have their FIN queued.
         detach(self);
         finish(self, MP_OBJ_NULL);

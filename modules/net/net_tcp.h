@@ -12,6 +12,7 @@
 #include "net_object.h"
 
 #define NET_UNSENT_FULL (64u << 10) // write() returns False above
+#define NET_RECEIVED_MAX 4 // chains
 #define NET_UNSENT_MAX (256u << 10) // and raises ENOBUFS above
 
 // A piece of the send queue, in the network's memory.
@@ -29,7 +30,8 @@ typedef struct _net_connection_obj_t {
     // Python: none of these is looked at by C but to call it.
     mp_obj_t on_connect, on_data, on_end, on_drain, on_close, on_timeout, data;
     mp_obj_t error; // why it closed, for on_close
-    struct pbuf *received; // what nobody took yet
+    // What nobody took yet, oldest first. A chain holds 64 KiB, so these hold the whole window.
+    struct pbuf *received[NET_RECEIVED_MAX];
     struct net_piece *queue_first, *queue_last;
     uint64_t bytes_in, bytes_out;
     uint32_t unsent; // bytes not acknowledged

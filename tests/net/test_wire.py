@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import socket
 import struct
@@ -12,8 +13,27 @@ import time
 
 import pytest
 from wire import (
-    ACK, ARP, BROADCAST, FIN, GUEST_IP, GUEST_MAC, ICMP, IP4, IP6, PEER_IP, PEER_MAC, PSH, RST,
-    SYN, TCP, Wire, echo_request, ethernet, ip4, tcp, udp,
+    ACK,
+    ARP,
+    BROADCAST,
+    FIN,
+    GUEST_IP,
+    GUEST_MAC,
+    ICMP,
+    IP4,
+    IP6,
+    PEER_IP,
+    PEER_MAC,
+    PSH,
+    RST,
+    SYN,
+    TCP,
+    Wire,
+    echo_request,
+    ethernet,
+    ip4,
+    tcp,
+    udp,
 )  # fmt: skip
 
 APP = """
@@ -147,7 +167,7 @@ def test_sequence_numbers_cannot_be_guessed(echo, wire):
         answer = handshake(wire, by)
         numbers.append(struct.unpack("!I", answer[38:42])[0])
         wire.send(tcp(80, RST, by=by, sequence=1001))
-    steps = {(b - a) & 0xFFFFFFFF for a, b in zip(numbers, numbers[1:], strict=False)}
+    steps = {(b - a) & 0xFFFFFFFF for a, b in itertools.pairwise(numbers)}
     assert len(steps) == len(numbers) - 1
     # The top bits of a guessable sequence hardly change from one connection to the next.
     assert len({number >> 24 for number in numbers}) > 40
@@ -217,8 +237,7 @@ NEIGHBOUR = bytes.fromhex(
     "8700000000000000fe80000000000000505400fffe1234560101525400aabbcc"
 )
 DNS_ANSWER = (
-    b"\0\1\x81\x80\0\1\0\1\0\0\0\0\7example\3com\0\0\1\0\1"
-    b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4abcd"
+    b"\0\1\x81\x80\0\1\0\1\0\0\0\0\7example\3com\0\0\1\0\1\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4abcd"
 )
 SEEDS = [
     udp(b"hello", 7),

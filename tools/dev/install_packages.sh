@@ -55,6 +55,9 @@ for group in "${@:-build}"; do
             need xorriso xorriso
             need mtools mformat
             need curl curl
+            need bind9-dnsutils dig
+            need mosquitto /usr/sbin/mosquitto
+            need mosquitto-clients mosquitto_sub
             ;;
         gdb)
             need gdb gdb
