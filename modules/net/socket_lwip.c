@@ -77,6 +77,20 @@ static err_t connect_routed(struct tcp_pcb *pcb, const ip_addr_t *to, u16_t port
     return tcp_connect(pcb, to, port, fn);
 }
 
+// close() takes the callbacks from any TCP pcb. That of a listener is smaller and has none: upstream
+// would write behind it, which lwIP asserts against.
+static void set_error_callback(struct tcp_pcb *pcb, tcp_err_fn fn) {
+    if (pcb->state != LISTEN) {
+        tcp_err(pcb, fn);
+    }
+}
+
+static void set_receive_callback(struct tcp_pcb *pcb, tcp_recv_fn fn) {
+    if (pcb->state != LISTEN) {
+        tcp_recv(pcb, fn);
+    }
+}
+
 // --- data before accept() -----------------------------------------------------------------------
 
 struct pending {
@@ -153,6 +167,8 @@ extern const mp_obj_fun_builtin_var_t socket_recv_into_obj, socket_recvfrom_into
     __attribute__((unused)) upstream_recv_unaccepted(arg, pcb, p, err)
 #undef tcp_accepted
 #define tcp_accepted(listener) deliver_pending(socket2->pcb.tcp)
+#define tcp_err(pcb, fn) set_error_callback(pcb, fn)
+#define tcp_recv(pcb, fn) set_receive_callback(pcb, fn)
 #define tcp_new() tcp_new_ip_type(socket->domain == MOD_NETWORK_AF_INET6 ? IPADDR_TYPE_ANY : \
     IPADDR_TYPE_V4)
 #define udp_new() udp_new_ip_type(socket->domain == MOD_NETWORK_AF_INET6 ? IPADDR_TYPE_ANY : \
