@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
 // The ACPI tables that matter to a kernel without an AML interpreter (ACPI 6.5, 5.2): MADT, FADT,
-// HPET, MCFG. The two facts that only AML tells, how to power off and where microvm's virtio devices
-// are, are found by their byte patterns in the DSDT, and not before somebody asks.
+// HPET, MCFG. The two facts that only AML tells, how to power off and where microvm's virtio
+// devices are, are found by their byte patterns in the DSDT, and not before somebody asks.
 
 #include "acpi.h"
 

@@ -80,8 +80,8 @@ static int check(const struct blockcache *cache, uint64_t offset, uint64_t size)
 
 // --- requests -------------------------------------------------------------------------------
 
-// Add (size) bytes at (sector) to the batch of (*count) requests, to the last one if they follow it
-// on the disk. False: the batch is full.
+// Add (size) bytes at (sector) to the batch of (*count) requests, to the last one if they follow
+// it on the disk. False: the batch is full.
 static bool batch_add(struct blockcache *cache, unsigned *count, bool write, uint64_t sector,
     uint8_t *data, uint32_t size) {
     struct block_request *request = *count > 0 ? &cache->batch[*count - 1] : NULL;

@@ -46,7 +46,8 @@ struct blockcache {
     struct block_request batch[BLOCK_BATCH_MAX];
 };
 
-// An empty cache of (page_count) pages in (memory), for a disk of (size) bytes and blocks of (unit).
+// An empty cache of (page_count) pages in (memory), for a disk of (size) bytes and blocks of
+// (unit).
 void blockcache_init(struct blockcache *cache, void *memory, unsigned page_count, uint64_t size,
     uint32_t unit);
 
@@ -58,7 +59,8 @@ int blockcache_write(struct blockcache *cache, uint64_t offset, const void *data
 // a part. Reads give anything. Nothing is sent to the disk.
 int blockcache_erase(struct blockcache *cache, uint64_t offset, uint64_t size);
 
-// Hand everything dirty to the disk. Returns 0, or the first error; the rest is tried all the same.
+// Hand everything dirty to the disk. Returns 0, or the first error; the rest is tried all the
+// same.
 int blockcache_sync(struct blockcache *cache);
 
 // Forget what is clean, and with (dirty) what is not, in these bytes.

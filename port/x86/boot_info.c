@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// Reads what the loader left behind: Multiboot 1 information (Multiboot 0.6.96, section 3.3) or PVH
-// start info (Xen public/arch-x86/hvm/start_info.h). Copies; carving memory up is memory.c's.
+// Reads what the loader left behind: Multiboot 1 information (Multiboot 0.6.96, section 3.3) or
+// PVH start info (Xen public/arch-x86/hvm/start_info.h). Copies; carving memory up is memory.c's.
 
 #include "boot_info.h"
 
@@ -57,7 +57,8 @@ struct pvh_memory {
     uint32_t type, reserved;
 };
 
-// In the BIOS data area, placed by kernel.ld: the compiler takes an address this low for a null pointer.
+// In the BIOS data area, placed by kernel.ld: the compiler takes an address this low for a null
+// pointer.
 extern const uint16_t bios_ebda_segment;
 
 struct boot_info boot_info;

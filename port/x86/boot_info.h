@@ -35,7 +35,7 @@ struct boot_info {
     unsigned module_count;
     struct boot_module module[BOOT_MODULE_MAX];
     uint64_t rsdp; // physical address of the ACPI RSDP if the loader knows it, else 0
-    uint64_t ebda; // of the extended BIOS data area, 0: none; page 0 is gone once memory_init() ran
+    uint64_t ebda; // of the extended BIOS data area, 0: none; read before page 0 is made absent
 };
 
 extern struct boot_info boot_info;

@@ -2,9 +2,10 @@
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
 // The monotonic clock is the TSC times a rate (Intel SDM volume 3, 17.17). The rate is told by the
-// hypervisor where it does (CPUID 0x40000010; kvmclock, MSR 0x4b564d01) or by CPUID 0x15; else it is
-// measured once against a timer of known rate. No time is spent waiting for that if the boot itself
-// takes longer than the measurement needs: it begins in clock_init() and ends at the first clock_ns().
+// hypervisor where it does (CPUID 0x40000010; kvmclock, MSR 0x4b564d01) or by CPUID 0x15; else it
+// is measured once against a timer of known rate. No time is spent waiting for that if the boot
+// itself takes longer than the measurement needs: it begins in clock_init() and ends at the first
+// clock_ns().
 
 #include "clock.h"
 
@@ -130,7 +131,8 @@ static uint64_t tsc_hz_from_kvmclock(void) {
     return shift < 0 ? hz << -shift : hz >> shift;
 }
 
-// Ask the machine. Fills tsc_hz and lapic_hz with what it tells, and returns the hypervisor's name.
+// Ask the machine. Fills tsc_hz and lapic_hz with what it tells, and returns the hypervisor's
+// name.
 static uint32_t ask_cpuid(void) {
     uint32_t signature = 0;
     if (cpuid(1, 0).ecx & CPUID1_ECX_HYPERVISOR) {
@@ -178,8 +180,8 @@ static void choose_reference(void) {
     }
 }
 
-// Read TSC and reference at the same moment: of several tries the one that took the least time, since
-// the host may have taken the CPU away in the middle of any one of them.
+// Read TSC and reference at the same moment: of several tries the one that took the least time,
+// since the host may have taken the CPU away in the middle of any one of them.
 static struct sample take_sample(void) {
     struct sample best = { 0 };
     uint64_t best_width = UINT64_MAX;

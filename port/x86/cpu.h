@@ -107,8 +107,8 @@ static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf) {
     return r;
 }
 
-// Hardware random numbers: false if the CPU had none ready. Only where CPUID says so (SDM volume 1,
-// 7.3.17): CPUID_RDRAND in leaf 1 ECX, CPUID_RDSEED in leaf 7 EBX.
+// Hardware random numbers: false if the CPU had none ready. Only where CPUID says so (SDM volume
+// 1, 7.3.17): CPUID_RDRAND in leaf 1 ECX, CPUID_RDSEED in leaf 7 EBX.
 #define CPUID_RDRAND (1u << 30)
 #define CPUID_RDSEED (1u << 18)
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// The machine's disks (drives, because FatFs has the names of the form disk_read): a driver and a cache each, in memory that is set aside at boot, so that
-// they outlive soft resets and what they hold is never the collector's. Main thread only; the
-// errors are those of virtio_blk.h, negative.
+// The machine's disks (drives, because FatFs has the names of the form disk_read): a driver and a
+// cache each, in memory that is set aside at boot, so that they outlive soft resets and what they
+// hold is never the collector's. Main thread only; the errors are those of virtio_blk.h, negative.
 
 #ifndef IMPORTOS_DRIVE_H
 #define IMPORTOS_DRIVE_H
@@ -32,7 +32,8 @@ size_t drive_memory(const struct drive *drive); // bytes kept for it
 int drive_read(struct drive *drive, uint64_t offset, void *data, size_t size);
 int drive_write(struct drive *drive, uint64_t offset, const void *data, size_t size);
 int drive_erase(struct drive *drive, uint64_t offset, uint64_t size); // contents do not matter now
-int drive_discard(struct drive *drive, uint64_t offset, uint64_t size); // the same, told to the host
+// The same, told to the host.
+int drive_discard(struct drive *drive, uint64_t offset, uint64_t size);
 int drive_sync(struct drive *drive);
 
 // Sync every disk in use. Returns 0 or the first error. Before the machine is left.

@@ -151,7 +151,8 @@ void heap_give_back(void *pointer) {
 }
 
 static unsigned block_kind(const mp_state_mem_area_t *area, size_t block) {
-    return area->gc_alloc_table_start[block / BLOCKS_PER_BYTE] >> 2 * (block % BLOCKS_PER_BYTE) & 3;
+    uint8_t kinds = area->gc_alloc_table_start[block / BLOCKS_PER_BYTE];
+    return kinds >> 2 * (block % BLOCKS_PER_BYTE) & 3;
 }
 
 // gc.c takes an area for empty when no block above number 0 is used, and hands it back even if

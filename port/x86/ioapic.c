@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// The I/O APICs (Intel 82093AA datasheet, section 3). A machine may have several, each with a range
-// of global system interrupts; microvm with ACPI has two.
+// The I/O APICs (Intel 82093AA datasheet, section 3). A machine may have several, each with a
+// range of global system interrupts; microvm with ACPI has two.
 
 #include "ioapic.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// I/O APICs: route a global system interrupt to a vector, mask it (82093AA datasheet, section 3.2).
+// I/O APICs: route a global system interrupt to a vector, mask it (82093AA datasheet, section
+// 3.2).
 
 #ifndef IMPORTOS_IOAPIC_H
 #define IMPORTOS_IOAPIC_H

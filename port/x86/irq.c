@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// The table of interrupt lines: attach, detach, mask, dispatch. Vector = 32 + irq for all of them, so
-// there is no vector allocator and the number in a bug report means the same everywhere.
+// The table of interrupt lines: attach, detach, mask, dispatch. Vector = 32 + irq for all of them,
+// so there is no vector allocator and the number in a bug report means the same everywhere.
 
 #include "irq.h"
 
@@ -38,8 +38,8 @@ struct irq_line {
 static struct irq_line lines[IRQ_COUNT];
 static uint8_t isa_gsi[ISA_LINES];
 
-// The action that irq_dispatch() calls next: irq_detach() moves it on, so that a handler may remove
-// any action, itself included.
+// The action that irq_dispatch() calls next: irq_detach() moves it on, so that a handler may
+// remove any action, itself included.
 static struct irq_action *dispatch_next;
 static bool in_handler;
 

@@ -53,7 +53,8 @@ struct irq_info {
 void irq_init(void);
 
 // Add (action) to line (irq) and unmask the line if it is the first. Handlers are called in the
-// order they were attached. -EINVAL: no such line; -EBUSY: taken, and one of the two is not shared.
+// order they were attached. -EINVAL: no such line; -EBUSY: taken, and one of the two is not
+// shared.
 int irq_attach(unsigned irq, struct irq_action *action);
 
 // Remove (action); the last one leaves the line masked. No effect if it is not attached.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// The local APIC through its memory-mapped registers (Intel SDM volume 3, 10.4 to 10.9). x2APIC mode
-// is not used: one CPU gains nothing by it, and not every hypervisor has it.
+// The local APIC through its memory-mapped registers (Intel SDM volume 3, 10.4 to 10.9). x2APIC
+// mode is not used: one CPU gains nothing by it, and not every hypervisor has it.
 
 #include "lapic.h"
 

@@ -33,7 +33,8 @@ static void emit_padded(const char *text, size_t length, const struct conversion
     emit(text, length);
 }
 
-static void emit_number(uint64_t value, unsigned base, bool negative, const struct conversion *how) {
+static void emit_number(uint64_t value, unsigned base, bool negative,
+    const struct conversion *how) {
     char digits[DIGITS_MAX + 1];
     size_t at = sizeof(digits);
     do {
@@ -62,40 +63,41 @@ static const char *parse(const char *format, struct conversion *how) {
     return format;
 }
 
+static void emit_signed(int64_t value, const struct conversion *how) {
+    emit_number(value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, value < 0, how);
+}
+
+static void emit_text(const char *text, const struct conversion *how) {
+    text = text != NULL ? text : "(null)";
+    emit_padded(text, strlen(text), how);
+}
+
 void kvprintf(const char *format, va_list args) {
+    struct conversion how;
+    char byte;
     while (*format != 0) {
-        const char *run = format;
-        while (*format != 0 && *format != '%') {
-            format++;
-        }
-        emit(run, format - run);
+        size_t run = strcspn(format, "%");
+        emit(format, run);
+        format += run;
         if (*format == 0) {
             break;
         }
-        struct conversion how;
         format = parse(format + 1, &how);
-        int64_t number;
-        const char *text;
-        char byte;
         switch (*format) {
             case 'd':
-                number = how.longs != 0 ? va_arg(args, long) : va_arg(args, int);
-                emit_number(number < 0 ? 0 - (uint64_t)number : (uint64_t)number, 10, number < 0,
-                    &how);
+                emit_signed(how.longs != 0 ? va_arg(args, long) : va_arg(args, int), &how);
                 break;
             case 'u':
             case 'x':
-                number = how.longs != 0 ? va_arg(args, long) : (int64_t)va_arg(args, unsigned);
-                emit_number(number, *format == 'x' ? 16 : 10, false, &how);
+                emit_number(how.longs != 0 ? va_arg(args, unsigned long) : va_arg(args, unsigned),
+                    *format == 'x' ? 16 : 10, false, &how);
                 break;
             case 'p':
                 emit("0x", 2);
                 emit_number((uintptr_t)va_arg(args, void *), 16, false, &how);
                 break;
             case 's':
-                text = va_arg(args, const char *);
-                text = text != NULL ? text : "(null)";
-                emit_padded(text, strlen(text), &how);
+                emit_text(va_arg(args, const char *), &how);
                 break;
             case 'c':
                 byte = (char)va_arg(args, int);

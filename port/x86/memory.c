@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// Who owns which RAM, and the page tables (Intel SDM volume 3, 4.5). The loader's map is carved into
-// free regions; the rest is mapped so that what can be told apart is: code read and execute, constants
-// and payload read, everything else read and write; nothing at page 0 and below the stacks.
+// Who owns which RAM, and the page tables (Intel SDM volume 3, 4.5). The loader's map is carved
+// into free regions; the rest is mapped so that what can be told apart is: code read and execute,
+// constants and payload read, everything else read and write; nothing at page 0 and below the
+// stacks.
 
 #include "memory.h"
 
@@ -189,8 +190,8 @@ static uint64_t *new_table(void) {
     return spare_tables == NULL ? take(PAGE_SIZE, PAGE_SIZE, 1u << 30) : NULL;
 }
 
-// The entry for (address) at (level) 1 (4 KiB) or 2 (2 MiB); makes the tables above it, and splits a
-// large page in its way. NULL if there is no table left.
+// The entry for (address) at (level) 1 (4 KiB) or 2 (2 MiB); makes the tables above it, and splits
+// a large page in its way. NULL if there is no table left.
 static uint64_t *entry_for(uintptr_t address, unsigned level) {
     uint64_t *table = top_table;
     for (unsigned at = 4; at > level; at--) {
@@ -217,8 +218,8 @@ static uint64_t *entry_for(uintptr_t address, unsigned level) {
     return &table[address >> (12 + 9 * (level - 1)) & (TABLE_ENTRIES - 1)];
 }
 
-// Map [address, end) to the physical memory at (physical). (flags) 0 makes it absent. Returns false
-// if a table was missing.
+// Map [address, end) to the physical memory at (physical). (flags) 0 makes it absent. Returns
+// false if a table was missing.
 static bool map(uintptr_t address, uintptr_t end, uintptr_t physical, uint64_t flags) {
     uintptr_t offset = physical - address;
     while (address < end) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// What is printed when nothing can go on, in an order in which each part is worth more than the next,
-// since any of them may fault: reason, registers, return addresses, what Python was running. Kernel
-// messages went to the same console as they came, so they stand above.
+// What is printed when nothing can go on, in an order in which each part is worth more than the
+// next, since any of them may fault: reason, registers, return addresses, what Python was running.
+// Kernel messages went to the same console as they came, so they stand above.
 
 #include "panic.h"
 
@@ -104,8 +104,8 @@ static uintptr_t stack_end(uint64_t rsp) {
     return 0;
 }
 
-// Print what looks like return addresses on the stack: every word that points into the code. Not all
-// code keeps frame pointers, so some of them are leftovers; symbolize shows which.
+// Print what looks like return addresses on the stack: every word that points into the code. Not
+// all code keeps frame pointers, so some of them are leftovers; symbolize shows which.
 static void print_backtrace(uint64_t rip, uint64_t rsp) {
     kprintf("  called from: 0x%lx", rip);
     uintptr_t end = stack_end(rsp);
@@ -165,7 +165,8 @@ void panic_trap(const struct trap_frame *frame) {
         kprintf("\n");
         print_reason(frame);
     } else {
-        kprintf("\n(a fault while panicking: vector %lu at rip 0x%lx)\n", frame->vector, frame->rip);
+        kprintf("\n(a fault while panicking: vector %lu at rip 0x%lx)\n", frame->vector,
+            frame->rip);
     }
     finish(frame, frame->rip, frame->rsp);
 }

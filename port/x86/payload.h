@@ -2,7 +2,8 @@
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
 // What mkimage appends to the kernel: this header at the first page boundary after the kernel's
-// last loaded byte, then the boot options, then a ROMFS image. tools/importos/payload.py writes it.
+// last loaded byte, then the boot options, then a ROMFS image. tools/importos/payload.py writes
+// it.
 
 #ifndef IMPORTOS_PAYLOAD_H
 #define IMPORTOS_PAYLOAD_H

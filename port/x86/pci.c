@@ -309,7 +309,8 @@ void pci_enable(const struct pci_device *device) {
     pci_write16(device, REG_COMMAND, command | COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER);
 }
 
-uintptr_t pci_map_bar(const struct pci_device *device, unsigned n, uint64_t offset, uint64_t size) {
+uintptr_t pci_map_bar(const struct pci_device *device, unsigned n, uint64_t offset,
+    uint64_t size) {
     if (n >= PCI_BAR_MAX || size == 0) {
         return 0;
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// Ways out of the machine, tried from the best to the crudest. Each is a write that the machine which
-// has the device does not return from, and that the others ignore.
+// Ways out of the machine, tried from the best to the crudest. Each is a write that the machine
+// which has the device does not return from, and that the others ignore.
 
 #include "power.h"
 

@@ -37,8 +37,8 @@ static const char *const entries[] = { "main.py", "main.mpy", "/rom/main.py", "/
 #define ENTRIES_ROM 2 // the first of the image's own
 
 // Whether files on a disk may run instead of the image's app, boot.py before it, and be imported
-// without a change of sys.path. An image that was made for one app says no, unless it was made with
-// `mkimage --override`.
+// without a change of sys.path. An image that was made for one app says no, unless it was made
+// with `mkimage --override`.
 static bool files_override(void) {
     size_t size;
     return options_romfs(&size) == NULL || option_is("override", "yes");

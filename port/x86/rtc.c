@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// The CMOS clock (Motorola MC146818A datasheet; the century byte is the PC's own addition). Read twice
-// until both agree, since the chip may be in the middle of an update.
+// The CMOS clock (Motorola MC146818A datasheet; the century byte is the PC's own addition). Read
+// twice until both agree, since the chip may be in the middle of an update.
 
 #include "rtc.h"
 
@@ -47,8 +47,8 @@ static void cmos_write(uint8_t reg, uint8_t value) {
 
 static struct date read_date(void) {
     return (struct date) {
-        cmos_read(REG_SECONDS), cmos_read(REG_MINUTES), cmos_read(REG_HOURS), cmos_read(REG_DAY),
-        cmos_read(REG_MONTH), cmos_read(REG_YEAR), cmos_read(REG_CENTURY),
+               cmos_read(REG_SECONDS), cmos_read(REG_MINUTES), cmos_read(REG_HOURS), cmos_read(REG_DAY),
+               cmos_read(REG_MONTH), cmos_read(REG_YEAR), cmos_read(REG_CENTURY),
     };
 }
 
@@ -78,36 +78,55 @@ static unsigned days_before(unsigned year, unsigned month) {
     return days + before[month - 1] + (month > 2 && is_leap(year));
 }
 
-uint64_t rtc_read(void) {
-    struct date date, again;
-    unsigned tries = 0;
-    do {
-        while (cmos_read(REG_A) & A_UPDATE_IN_PROGRESS) {
-            if (++tries > TRIES_MAX) {
-                return 0; // no RTC: every register reads 0xff
-            }
+// Two equal readings outside an update. Returns false if there is no RTC.
+static bool read_stable(struct date *date) {
+    for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
+        if (cmos_read(REG_A) & A_UPDATE_IN_PROGRESS) { // without an RTC every register is 0xff
+            continue;
         }
-        date = read_date();
-        again = read_date();
-    } while (!same(&date, &again) && ++tries <= TRIES_MAX);
+        *date = read_date();
+        struct date again = read_date();
+        if (same(date, &again)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// What the chip holds, as plain numbers with a 24-hour clock.
+static void decode(struct date *date) {
     uint8_t b = cmos_read(REG_B);
-    bool pm = !(b & B_24_HOUR) && date.hour & HOUR_PM;
-    date.hour &= pm ? (uint8_t)~HOUR_PM : 0xff;
+    bool pm = !(b & B_24_HOUR) && date->hour & HOUR_PM;
+    date->hour &= pm ? (uint8_t) ~HOUR_PM : 0xff;
     if (!(b & B_BINARY)) {
-        date = (struct date) {
-            from_bcd(date.second), from_bcd(date.minute), from_bcd(date.hour), from_bcd(date.day),
-            from_bcd(date.month), from_bcd(date.year), from_bcd(date.century),
+        *date = (struct date) {
+            from_bcd(date->second), from_bcd(date->minute), from_bcd(date->hour),
+            from_bcd(date->day), from_bcd(date->month), from_bcd(date->year),
+            from_bcd(date->century),
         };
     }
     if (!(b & B_24_HOUR)) {
-        date.hour = date.hour % 12 + (pm ? 12 : 0);
+        date->hour = date->hour % 12 + (pm ? 12 : 0);
     }
+}
+
+static unsigned full_year(const struct date *date) {
+    if (date->century >= 19 && date->century <= 30) {
+        return date->century * 100u + date->year;
+    }
+    return date->year + (date->year < 70 ? 2000u : 1900u);
+}
+
+uint64_t rtc_read(void) {
+    struct date date;
+    if (!read_stable(&date)) {
+        return 0;
+    }
+    decode(&date);
     if (date.month < 1 || date.month > 12 || date.day < 1 || date.day > 31 || date.year > 99) {
         return 0;
     }
-    unsigned century = date.century >= 19 && date.century <= 30 ? date.century
-        : date.year < 70 ? 20 : 19;
-    unsigned days = days_before(century * 100 + date.year, date.month) + date.day - 1;
+    unsigned days = days_before(full_year(&date), date.month) + date.day - 1;
     return (uint64_t)days * SECONDS_PER_DAY + date.hour * 3600u + date.minute * 60u + date.second;
 }
 

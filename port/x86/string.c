@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// Private libc: memory and strings (C11 7.24). Python copies and clears memory all the time, mostly
-// a few dozen bytes, so these work in units of 16 bytes (SSE2, which every x86-64 has) and end with
-// a unit that overlaps the one before, instead of a loop over the rest. Compiled with -fno-builtin
-// and without loop recognition, which would turn a loop here into a call of the function it is in.
+// Private libc: memory and strings (C11 7.24). Python copies and clears memory all the time,
+// mostly a few dozen bytes, so these work in units of 16 bytes (SSE2, which every x86-64 has) and
+// end with a unit that overlaps the one before, instead of a loop over the rest. Compiled with
+// -fno-builtin and without loop recognition, which would turn a loop here into a call of the
+// function it is in.
 
 #include <stdint.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// Kernel timers: an intrusive pairing heap by deadline (Fredman et al., 1986), and the local APIC's
-// one-shot timer set to the earliest of them. An earlier arrival re-arms it; an idle machine with
-// nothing armed gets no timer interrupt at all.
+// Kernel timers: an intrusive pairing heap by deadline (Fredman et al., 1986), and the local
+// APIC's one-shot timer set to the earliest of them. An earlier arrival re-arms it; an idle
+// machine with nothing armed gets no timer interrupt at all.
 
 #include "timer.h"
 
@@ -92,8 +92,8 @@ static void heap_remove(struct timer *timer) {
     armed_count--;
 }
 
-// Set the hardware to the earliest deadline. A deadline beyond the counter's range gets the longest
-// count; the interrupt that then comes finds nothing due and comes here again.
+// Set the hardware to the earliest deadline. A deadline beyond the counter's range gets the
+// longest count; the interrupt that then comes finds nothing due and comes here again.
 static void program(uint64_t now_ns) {
     uint64_t deadline_ns = root != NULL ? root->deadline_ns : UINT64_MAX;
     if (deadline_ns == programmed_ns) {

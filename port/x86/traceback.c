@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// The Python traceback at a panic. MicroPython keeps no list of the functions that run: each has an
-// mp_code_state_t, on the C stack or, when it is large, on the heap with a pointer to it on the C
-// stack. So the main stack is searched for them. A code state is told from other data by its first
-// word, which points to a heap object of a function type, and by fields that fit each other. This
-// costs nothing while the machine is well. The line is that of the last instruction that could
-// raise, which a call is; of native code only the function is known.
+// The Python traceback at a panic. MicroPython keeps no list of the functions that run: each has
+// an mp_code_state_t, on the C stack or, when it is large, on the heap with a pointer to it on the
+// C stack. So the main stack is searched for them. A code state is told from other data by its
+// first word, which points to a heap object of a function type, and by fields that fit each other.
+// This costs nothing while the machine is well. The line is that of the last instruction that
+// could raise, which a call is; of native code only the function is known.
 
 #include "py/bc.h"
 #include "py/gc.h"
@@ -90,7 +90,8 @@ void traceback_describe(void) {
          at += sizeof(void *)) {
         const mp_code_state_t *state = (const void *)at;
         if (!is_code_state(state)) {
-            state = *(const mp_code_state_t **)at; // on the heap: several copies, next to each other
+            // On the heap: several copies, next to each other.
+            state = *(const mp_code_state_t **)at;
             if (on_stack(state, 1) || !is_code_state(state)
                 || (count > 0 && frames[count - 1] == state)) {
                 continue;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// Segments, task state and interrupt descriptor table (Intel SDM volume 3, 3.4, 6.10, 7.7), and the
-// fork between exceptions and interrupts. What an interrupt does is irq.c's.
+// Segments, task state and interrupt descriptor table (Intel SDM volume 3, 3.4, 6.10, 7.7), and
+// the fork between exceptions and interrupts. What an interrupt does is irq.c's.
 
 #include "trap.h"
 

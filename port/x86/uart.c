@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// The 16550 UART (National Semiconductor PC16550D datasheet, section 8): two rings, filled and emptied
-// by its interrupt. Receive never waits for Python; transmit only ever writes what the FIFO takes.
+// The 16550 UART (National Semiconductor PC16550D datasheet, section 8): two rings, filled and
+// emptied by its interrupt. Receive never waits for Python; transmit only ever writes what the
+// FIFO takes.
 
 #include "uart.h"
 
@@ -22,8 +23,8 @@ enum { REG_DIVISOR_LOW = 0, REG_DIVISOR_HIGH = 1 }; // while LCR_DIVISOR_LATCH i
 #define IIR_ID 0x0e
 #define IIR_MODEM 0x00
 #define FCR_ENABLE_CLEAR 0x07
-// Interrupt at 14 of 16 bytes, or four character times after the last: QEMU hands over as many bytes
-// at once as this level allows.
+// Interrupt at 14 of 16 bytes, or four character times after the last: QEMU hands over as many
+// bytes at once as this level allows.
 #define FCR_TRIGGER_14 0xc0
 #define LCR_8N1 0x03
 #define LCR_DIVISOR_LATCH 0x80
@@ -160,8 +161,8 @@ static void receive(struct uart *uart, uint8_t status) {
     }
 }
 
-// The FIFO is empty: fill it from the ring, and ask for an interrupt when it is empty again, or for
-// none if there is nothing left. Call with interrupts off.
+// The FIFO is empty: fill it from the ring, and ask for an interrupt when it is empty again, or
+// for none if there is nothing left. Call with interrupts off.
 static void transmit(struct uart *uart) {
     for (unsigned i = 0; i < FIFO_SIZE && ring_used(&uart->tx) != 0; i++) {
         outb(uart->port + REG_DATA, uart->tx.data[uart->tx.read++ & uart->tx.mask]);

@@ -18,8 +18,8 @@ struct uart;
 // COM(n + 1), n from 0 to UART_COUNT - 1; NULL if no 16550 answers there. Probes on first use.
 struct uart *uart_get(unsigned n);
 
-// Program the line and start receiving. (rx_size) and (tx_size) are powers of two; the buffers stay
-// owned by the caller and must stay valid. -EBUSY: the interrupt line is not to be had.
+// Program the line and start receiving. (rx_size) and (tx_size) are powers of two; the buffers
+// stay owned by the caller and must stay valid. -EBUSY: the interrupt line is not to be had.
 int uart_open(struct uart *uart, uint32_t baud, void *rx_buffer, size_t rx_size,
     void *tx_buffer, size_t tx_size);
 void uart_close(struct uart *uart);

@@ -132,8 +132,8 @@ struct virtqueue {
 };
 
 // Find all virtio devices, once: PCI, then MMIO (the command line's words of the form
-// virtio_mmio.device=512@0xfeb00e00:12, or else ACPI). Returns the (n)th device with (id) that no driver has
-// claimed and claims it, or NULL.
+// virtio_mmio.device=512@0xfeb00e00:12, or else ACPI). Returns the (n)th device with (id) that no
+// driver has claimed and claims it, or NULL.
 struct virtio_device *virtio_claim(uint16_t id);
 
 // Reset the device and negotiate: (wanted) less what it does not offer. VERSION_1 is required.
@@ -166,12 +166,14 @@ unsigned virtq_choose_size(struct virtio_device *device, unsigned index, unsigne
 // Bytes of page-aligned memory that a queue of (size) needs.
 size_t virtq_memory_size(unsigned size);
 
-// Lay out (queue) in (memory), which is the queue's until the device is reset, and tell the device.
+// Lay out (queue) in (memory), which is the queue's until the device is reset, and tell the
+// device.
 int virtio_queue_open(struct virtio_device *device, struct virtqueue *queue, unsigned index,
     unsigned size, void *memory);
 
 // Post one buffer of (out) pieces for the device to read and (in) pieces to write. (cookie), not
-// NULL, names it when it comes back. The memory is the device's until then. -ENOSPC: no descriptor.
+// NULL, names it when it comes back. The memory is the device's until then. -ENOSPC: no
+// descriptor.
 int virtq_add(struct virtqueue *queue, const struct virtq_piece *pieces, unsigned out,
     unsigned in, void *cookie);
 

@@ -113,8 +113,8 @@ static bool is_mbr(const uint8_t *sector) {
     return true;
 }
 
-// The chain of extended boot records: each has a logical partition, relative to itself, and a link,
-// relative to the first.
+// The chain of extended boot records: each has a logical partition, relative to itself, and a
+// link, relative to the first.
 static int read_logical(struct table *table, uint64_t extended) {
     uint64_t record = extended;
     unsigned number = MBR_ENTRIES + 1;
