@@ -31,7 +31,7 @@ def build_image(tmp_path_factory: pytest.TempPathFactory) -> BuildImage:
         nonlocal count
         count += 1
         image = directory / f"image{count}.elf"
-        arguments: list[str | Path] = ["build", "--output", image, *options]
+        arguments: list[str | Path] = ["build", "--output", image]
         if isinstance(app, str):
             source = directory / f"app{count}" / "app.py"
             source.parent.mkdir()
@@ -39,7 +39,7 @@ def build_image(tmp_path_factory: pytest.TempPathFactory) -> BuildImage:
             arguments.append(source)
         elif app is not None:
             arguments.append(app)
-        result = run_tool(*arguments)
+        result = run_tool(*arguments, *options)
         assert result.returncode == 0, result.stderr
         return image
 

@@ -10,6 +10,8 @@
 
 #define MBEDTLS_NO_UDBL_DIVISION // a call of libgcc
 #define MBEDTLS_ECP_NIST_OPTIM
+#define MBEDTLS_PEM_PARSE_C // certificates and keys as openssl writes them
+#define MBEDTLS_BASE64_C
 #define MBEDTLS_CIPHER_MODE_CTR // cryptolib's mode CTR
 #define MBEDTLS_PLATFORM_MS_TIME_ALT // these two: mbedtls_port.c
 #define MBEDTLS_PLATFORM_GMTIME_R_ALT

@@ -19,6 +19,10 @@ int mbedtls_hardware_poll(void *data, unsigned char *output, size_t size, size_t
 
 int mbedtls_hardware_poll(void *data, unsigned char *output, size_t size, size_t *written) {
     (void)data;
+    // Refuse rather than be weak: TLS then fails with "could not gather entropy".
+    if (!random_ready()) {
+        return MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
+    }
     random_bytes(output, size);
     *written = size;
     return 0;
