@@ -400,32 +400,6 @@ int blockcache_write(struct blockcache *cache, uint64_t offset, const void *data
     return ret;
 }
 
-int blockcache_erase(struct blockcache *cache, uint64_t offset, uint64_t size) {
-    int ret = check(cache, offset, size);
-    // More than the cache holds would only push out what is in it.
-    if (size > (uint64_t)cache->page_count * BLOCKCACHE_PAGE / 4) {
-        return ret;
-    }
-    while (size > 0 && ret == 0) {
-        uint32_t part = page_part(offset, size);
-        uint32_t start = offset % BLOCKCACHE_PAGE;
-        uint8_t mask = inner_mask(cache, start, part);
-        struct blockcache_page *page = mask == 0 ? NULL : take(cache,
-            offset / BLOCKCACHE_PAGE, cache->clock);
-        if (page != NULL) {
-            for (unsigned n = 0; n < SECTORS; n++) {
-                if (mask & ~page->valid & 1u << n) {
-                    memset(page_data(cache, page) + n * BLOCK_SECTOR, 0xff, BLOCK_SECTOR);
-                }
-            }
-            page->valid |= mask;
-        }
-        offset += part;
-        size -= part;
-    }
-    return ret;
-}
-
 void blockcache_drop(struct blockcache *cache, uint64_t offset, uint64_t size, bool dirty) {
     for (unsigned i = 0; i < cache->page_count; i++) {
         struct blockcache_page *page = &cache->page[i];

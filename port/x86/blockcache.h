@@ -55,10 +55,6 @@ void blockcache_init(struct blockcache *cache, void *memory, unsigned page_count
 int blockcache_read(struct blockcache *cache, uint64_t offset, void *data, size_t size);
 int blockcache_write(struct blockcache *cache, uint64_t offset, const void *data, size_t size);
 
-// What is in these bytes does not matter until it is written: no need to read it before a write of
-// a part. Reads give anything. Nothing is sent to the disk.
-int blockcache_erase(struct blockcache *cache, uint64_t offset, uint64_t size);
-
 // Hand everything dirty to the disk. Returns 0, or the first error; the rest is tried all the
 // same.
 int blockcache_sync(struct blockcache *cache);

@@ -117,10 +117,6 @@ int drive_write(struct drive *drive, uint64_t offset, const void *data, size_t s
     return drive->info.read_only ? -EROFS : blockcache_write(&drive->cache, offset, data, size);
 }
 
-int drive_erase(struct drive *drive, uint64_t offset, uint64_t size) {
-    return drive->info.read_only ? -EROFS : blockcache_erase(&drive->cache, offset, size);
-}
-
 int drive_discard(struct drive *drive, uint64_t offset, uint64_t size) {
     if (offset % drive->info.block_size != 0 || size % drive->info.block_size != 0) {
         return -EINVAL;

@@ -31,8 +31,7 @@ size_t drive_memory(const struct drive *drive); // bytes kept for it
 // Any offset and size in bytes, within the disk. What is written is kept after drive_sync().
 int drive_read(struct drive *drive, uint64_t offset, void *data, size_t size);
 int drive_write(struct drive *drive, uint64_t offset, const void *data, size_t size);
-int drive_erase(struct drive *drive, uint64_t offset, uint64_t size); // contents do not matter now
-// The same, told to the host.
+// The contents are not needed any more; the host is told.
 int drive_discard(struct drive *drive, uint64_t offset, uint64_t size);
 int drive_sync(struct drive *drive);
 

@@ -193,18 +193,16 @@ static mp_obj_t machine_disk_writeblocks(size_t n_args, const mp_obj_t *args) {
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(machine_disk_writeblocks_obj, 3, 4,
     machine_disk_writeblocks);
 
-static int erase_block(struct machine_disk *self, mp_int_t block) {
-    if (block < 0 || (uint64_t)block >= self->block_count) {
-        return -MP_EINVAL;
-    }
-    return drive_erase(self->disk, self->start + (uint64_t)block * self->block_size,
-        self->block_size);
-}
-
 static mp_obj_t machine_disk_ioctl(mp_obj_t self_in, mp_obj_t command, mp_obj_t arg) {
     struct machine_disk *self = MP_OBJ_TO_PTR(self_in);
+    (void)arg;
     switch (mp_obj_get_int(command)) {
         case MP_BLOCKDEV_IOCTL_INIT:
+            return MP_OBJ_NEW_SMALL_INT(0);
+        case MP_BLOCKDEV_IOCTL_BLOCK_ERASE:
+            // A disk can overwrite. To show an erased block that the disk does not have would be
+            // wrong: littlefs marks its commits by what lies behind them, so that old data found
+            // there after a power cut is not taken for a commit.
             return MP_OBJ_NEW_SMALL_INT(0);
         case MP_BLOCKDEV_IOCTL_DEINIT:
         case MP_BLOCKDEV_IOCTL_SYNC:
@@ -213,8 +211,6 @@ static mp_obj_t machine_disk_ioctl(mp_obj_t self_in, mp_obj_t command, mp_obj_t 
             return mp_obj_new_int_from_ull(self->block_count);
         case MP_BLOCKDEV_IOCTL_BLOCK_SIZE:
             return MP_OBJ_NEW_SMALL_INT(self->block_size);
-        case MP_BLOCKDEV_IOCTL_BLOCK_ERASE:
-            return MP_OBJ_NEW_SMALL_INT(erase_block(self, mp_obj_get_int(arg)));
         default:
             return mp_const_none;
     }

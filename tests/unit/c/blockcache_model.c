@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// The block cache against a model: random reads, writes, erases, syncs and disk errors, with the
+// The block cache against a model: random reads, writes, syncs and disk errors, with the
 // simplest possible cache (an array) beside it. Ends with status 1 and a line at the first
 // difference. Arguments: seed, operations.
 
@@ -16,7 +16,7 @@
 
 static uint8_t disk[DISK_MAX]; // what the disk has
 static uint8_t model[DISK_MAX]; // what a reader must see
-static uint8_t known[DISK_MAX]; // 0: erased, anything may be read
+static uint8_t known[DISK_MAX]; // 0: a write failed, anything may be read
 static unsigned fail_rate; // one request in so many fails; 0: none
 static uint32_t unit;
 static size_t disk_size;
@@ -95,17 +95,6 @@ static void write_some(struct blockcache *cache, size_t offset, size_t size) {
     }
 }
 
-static void erase_some(struct blockcache *cache, size_t offset, size_t size) {
-    blockcache_erase(cache, offset, size);
-    for (size_t i = 0; i < size; i++) {
-        // Blocks of which only a part is erased keep what they had.
-        size_t block = (offset + i) / unit * unit;
-        if (block >= offset && block + unit <= offset + size) {
-            known[offset + i] = 0;
-        }
-    }
-}
-
 static void choose_range(size_t *offset, size_t *size) {
     *size = random_size();
     *offset = rand() % 4 == 0 ? (size_t)rand() % 65536 / 4096 * 4096 : (size_t)rand();
@@ -123,15 +112,13 @@ static void step(struct blockcache *cache) {
     static uint8_t data[DISK_MAX];
     size_t offset, size;
     choose_range(&offset, &size);
-    int what = rand() % 8;
+    int what = rand() % 7;
     if (what < 3) {
         write_some(cache, offset, size);
     } else if (what < 6) {
         if (blockcache_read(cache, offset, data, size) == 0) {
             compare(data, offset, size);
         }
-    } else if (what == 6) {
-        erase_some(cache, offset, size);
     } else if (blockcache_sync(cache) == 0) {
         check_disk();
     }
