@@ -247,3 +247,16 @@ def test_smallest_machine_has_disks_too(boot: Boot, repl_image: Path, littlefs_d
     guest.exec("f = open('/a', 'w'); f.write('x' * 200000); f.close()")
     guest.exec("assert len(open('/a').read()) == 200000")
     guest.at_prompt = True
+
+
+def test_names_on_fat_may_have_any_letter(
+    boot: Boot, repl_image: Path, make_disk: MakeDisk
+) -> None:
+    guest = boot(repl_image, extra=attach(make_disk()))
+    guest.prompt()
+    guest.exec(FORMAT.replace("VfsLfs2", "VfsFat").replace("Disk(0)", "Disk(0, block_size=512)"))
+    guest.exec("name = '/d/gr\\u00f6\\u00dfe \\u65e5\\u672c.txt'; f = open(name, 'w'); f.close()")
+    guest.exec("assert os.listdir('/d') == [name[3:]], os.listdir('/d'); os.remove(name)")
+    guest.exec("long = '/d/' + '\\u65e5' * 200; open(long, 'w').close()")
+    guest.exec("assert os.listdir('/d') == [long[3:]]")
+    guest.at_prompt = True
