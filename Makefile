@@ -31,6 +31,7 @@ KERNEL_MAKE = $(if $(V),,BUILD_VERBOSE=0) $(MAKE) $(if $(V),,-s) -C port/x86 BUI
 	MBEDTLS_DIR=$(abspath $(MBEDTLS_DIR)) PYTHON=$(abspath $(BIN)/python)
 
 .PHONY: help run repl gdb test check kernel wheel clean distclean FORCE
+.PHONY: bench bench-guests bench-baseline
 
 help:
 	@echo 'make run     boot APP in QEMU, the console here   [first time 2 min, then 1 s]'
@@ -41,6 +42,9 @@ help:
 	@echo 'make kernel  the kernel only                       [1 min]'
 	@echo 'make gdb     boot APP under the debugger           [1 s]'
 	@echo 'make wheel   the package for pip, with the kernel  [10 s]'
+	@echo 'make bench   the race against Linux guests; bench-boot, bench-http ... parts of it'
+	@echo '             (tests/bench/README.md)               [20 min; guests, once: 2 min]'
+	@echo 'make bench-baseline  count instructions anew       [30 s]'
 	@echo 'make clean   remove what was built; distclean: also upstream sources and $(VENV)'
 	@echo
 	@echo 'Other upstream trees: MICROPY_DIR= LWIP_DIR= MBEDTLS_DIR=; another Python: PYTHON='
@@ -103,6 +107,29 @@ $(BUILD)/stamps/fallback: port/x86/upstream.toml tools/dev/fetch_upstream.py $(U
 
 test: $(KERNEL_DATA) $(BUILD)/stamps/packages-test $(BUILD)/stamps/fallback
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+# --- The race --------------------------------------------------------------------------------------
+
+BENCH = PYTHONPATH=tests $(BIN)/python -m bench
+GUESTS := $(BUILD)/bench/guests/made
+
+# BENCH_ARGS= for what `python -m bench --help` tells, such as --runs 9 --machines pc,microvm.
+bench: $(KERNEL_DATA) $(GUESTS)
+	@$(BENCH) --quiet 2 --svg docs/race.svg $(BENCH_ARGS)
+
+bench-guests: $(GUESTS)
+
+bench-baseline: $(KERNEL_DATA)
+	@PYTHONPATH=tests $(BIN)/python -m bench.counts --update
+
+bench-%: $(KERNEL_DATA) $(GUESTS)
+	@$(BENCH) --quiet 2 $* $(BENCH_ARGS)
+
+# TINY=1 compiles a small kernel for one more guest, which takes half an hour.
+$(GUESTS): tests/bench/linux_guests.py tests/bench/guest_init.sh $(VENV)/installed \
+		$(BUILD)/stamps/packages-bench
+	@PYTHONPATH=tests $(BIN)/python -m bench.linux_guests $(if $(TINY),--tiny)
+	@touch $@
 
 wheel: $(KERNEL_DATA)
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -24,7 +24,7 @@ COMPLEXITY = 15
 UNCRUSTIFY_CFG = "tools/uncrustify.cfg"  # in the MicroPython tree
 CODE = {".c", ".h", ".S", ".ld", ".py", ".pyi", ".sh", ".mk", ".toml", ".yaml"}
 # Files whose form is given from elsewhere, or that hold a user's program as a user writes it.
-HEADLESS = ("examples/", "tests/apps/", "tests/target/", "tests/unit/data/")
+HEADLESS = ("examples/", "tests/apps/", "tests/bench/apps/", "tests/target/", "tests/unit/data/")
 
 
 def tracked(*suffixes: str) -> list[Path]:

@@ -149,13 +149,18 @@ def find_mirror(etc_apt: Path = Path("/etc/apt")) -> Source:
 
 
 class Apt:
-    """The apt client for one suite, with lists, cache and sources below (directory)."""
+    """The apt client for one suite, with lists, cache and sources below (directory).
 
-    def __init__(self, directory: Path, mirror: Source, suite: str) -> None:
+    (types) is "deb-src", or "deb" for a client that knows the packages instead of their sources.
+    """
+
+    def __init__(
+        self, directory: Path, mirror: Source, suite: str, types: str = "deb-src"
+    ) -> None:
         self.sources = directory / "sources.list.d/upstream.sources"
         for path in (self.sources.parent, directory / "lists/partial", directory / "cache"):
             path.mkdir(parents=True, exist_ok=True)
-        stanza = f"Types: deb-src\nURIs: {mirror.uri}\nSuites: {suite}\n"
+        stanza = f"Types: {types}\nURIs: {mirror.uri}\nSuites: {suite}\n"
         stanza += "Components: main\n"
         if mirror.signed_by:
             stanza += f"Signed-By: {mirror.signed_by}\n"
@@ -184,6 +189,16 @@ class Apt:
     def source(self, package: str, version: str, directory: Path) -> None:
         """Download a source package into (directory). Raises FetchError."""
         self.run("source", "--download-only", f"{package}={version}", cwd=directory)
+
+    def packages(self, names: list[str], directory: Path) -> None:
+        """Download the packages (names) into (directory). Raises FetchError."""
+        self.run("download", *names, cwd=directory)
+
+    def depends(self, package: str) -> list[str]:
+        """The packages that (package) depends on by name."""
+        command = ["apt-cache", *self.options, "depends", package]
+        result = subprocess.run(command, text=True, capture_output=True)
+        return re.findall(r"^\s*Depends: ([^\s<]+)$", result.stdout, re.MULTILINE)
 
     def run(self, *arguments: str, cwd: Path | None = None) -> None:
         """Run apt-get, three times at most. Raises FetchError with apt's own words."""

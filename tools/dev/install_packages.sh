@@ -3,7 +3,7 @@
 # SPDX-FileCopyrightText: 2026 The ImportOS authors
 #
 # Install the Debian packages that are missing, through apt when root or sudo is there; otherwise
-# print the one line to type. Usage: install_packages.sh [build] [test] [gdb]
+# print the one line to type. Usage: install_packages.sh [build] [test] [bench] [gdb]
 #
 # What is missing is found by looking for the commands, not for packages: a compiler from
 # elsewhere is as good, and the check costs nothing on a machine that has everything.
@@ -58,6 +58,13 @@ for group in "${@:-build}"; do
             need bind9-dnsutils dig
             need mosquitto /usr/sbin/mosquitto
             need mosquitto-clients mosquitto_sub
+            ;;
+        bench)
+            need wrk wrk
+            need iproute2 ip
+            need zstd zstd
+            need lz4 lz4
+            need xz-utils xz
             ;;
         gdb)
             need gdb gdb

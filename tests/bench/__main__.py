@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The ImportOS authors
+"""Measure the race: `python -m bench boot perf ...`, or all of it. See README.md.
+
+Prints one table and writes it with all samples to a JSON file; `--svg` draws it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from . import boot, network, perf, report, servers, timing
+from .measure import plain_table, table
+from .running import Settings
+from .targets import NAMES, ROOT, BenchError, Target
+
+PARTS = {
+    "boot": boot.boot,
+    "size": boot.size,
+    "mem": boot.mem,
+    "mkimage": boot.mkimage,
+    "perf": perf.perf,
+    "http": servers.http,
+    "udp": servers.udp,
+    "tcp": servers.tcp,
+    "idle": servers.idle,
+    "conns": servers.conns,
+    "timers": timing.timers,
+    "interrupts": timing.interrupts,
+}
+DEFAULT_TARGETS = "importos,importos-net,linux-mpy,linux-cpy"
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {' '.join(PARTS)}")
+    parser.add_argument("--targets", default=DEFAULT_TARGETS, help=f"of {','.join(NAMES)}")
+    parser.add_argument("--machines", default="pc", help="pc,microvm,q35")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of load, each time")
+    parser.add_argument("--memory", type=int, default=256, help="of each guest, MiB")
+    parser.add_argument("--network", choices=("tap", "user"), help="default: tap for root")
+    parser.add_argument("--quiet", type=float, default=0.0, help="wait so long for a calm moment")
+    parser.add_argument("--json", type=Path, default=ROOT / "build/bench/race.json")
+    parser.add_argument("--svg", type=Path, help="draw the race")
+    parser.add_argument("--verbose", action="store_true", help="show QEMU's command lines")
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.parts if name not in PARTS]
+    unknown += [name for name in options.targets.split(",") if name not in NAMES]
+    if unknown:
+        parser.error(f"unknown: {' '.join(unknown)}")
+    return options
+
+
+def measure(options: argparse.Namespace) -> report.Race:
+    """Each part with settings of its own, which it may narrow."""
+    race = report.Race.begin()
+    for name in options.parts or PARTS:
+        settings = Settings(
+            targets=[Target(target) for target in options.targets.split(",")],
+            machines=options.machines.split(","),
+            runs=options.runs,
+            memory=options.memory << 20,
+            network=options.network or ("tap" if network.can_tap() else "user"),
+            seconds=options.seconds,
+            quiet=options.quiet,
+            verbose=options.verbose,
+        )
+        for target in settings.targets:
+            target.check()
+        start = time.monotonic()
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        rows = PARTS[name](settings)
+        race.add(name, rows, time.monotonic() - start)
+        settings.temporary.cleanup()
+        print(plain_table(table(rows)), flush=True)
+        print()
+    return race
+
+
+def main(arguments: list[str]) -> int:
+    options = parse_arguments(arguments)
+    try:
+        race = measure(options)
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 3
+    report.save(race, options.json)
+    if options.svg:
+        report.draw(options.json, options.svg)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
