@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// What lwIP calls at its hooks: sequence numbers that cannot be guessed (RFC 6528), room for honest
-// connections under a SYN flood (RFC 4987, 3.5 "recycling the oldest half-open TCB"), and the
-// Internet checksum in 64-bit steps (RFC 1071).
+// What lwIP calls at its hooks: sequence numbers that cannot be guessed (RFC 6528), room for
+// honest connections under a SYN flood (RFC 4987, 3.5 "recycling the oldest half-open TCB"), and
+// the Internet checksum in 64-bit steps (RFC 1071).
 
 #include "net_hooks.h"
 
@@ -74,9 +74,14 @@ u32_t net_tcp_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *rem
 // New pcbs come first in the list, so of two of the same tick the later one is the older.
 static void recycle_half_open(const struct tcp_pcb_listen *listener) {
     struct tcp_pcb *oldest = NULL;
+    u32_t oldest_age = 0;
     for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
-        if (pcb->state == SYN_RCVD && pcb->listener == listener &&
-            (oldest == NULL || (u32_t)(tcp_ticks - pcb->tmr) >= (u32_t)(tcp_ticks - oldest->tmr))) {
+        if (pcb->state != SYN_RCVD || pcb->listener != listener) {
+            continue;
+        }
+        u32_t age = tcp_ticks - pcb->tmr;
+        if (oldest == NULL || age >= oldest_age) {
+            oldest_age = age;
             oldest = pcb;
         }
     }

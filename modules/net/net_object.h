@@ -64,7 +64,8 @@ mp_obj_t net_address_text(const ip_addr_t *ip);
 // Port number, or ValueError.
 uint16_t net_port(mp_obj_t port);
 
-// A bytes object with what is in the chain (p) from (offset), or MP_OBJ_NULL if there is no memory.
+// A bytes object with what is in the chain (p) from (offset), or MP_OBJ_NULL if there is no
+// memory.
 mp_obj_t net_bytes(const struct pbuf *p, size_t offset);
 
 // --- look-up (net_resolve.c) --------------------------------------------------------------------
@@ -87,7 +88,7 @@ void net_interface_reset(void);
 void net_interfaces_run(void); // report what came up and went down
 
 extern const mp_obj_type_t net_connection_type, net_server_type, net_udp_type, net_packet_type,
-    net_frame_type;
+                           net_frame_type;
 MP_DECLARE_CONST_FUN_OBJ_KW(net_listen_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(net_connect_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(net_udp_obj);

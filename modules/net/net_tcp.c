@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// net.Connection and lwIP's raw TCP API: what happens on the wire becomes calls of Python, straight
-// out of lwIP's receive. A pcb must not vanish while lwIP calls us for it, so abort() waits for the
-// call's end; and on_close comes from the scheduler later, once, last.
+// net.Connection and lwIP's raw TCP API: what happens on the wire becomes calls of Python,
+// straight out of lwIP's receive. A pcb must not vanish while lwIP calls us for it, so abort()
+// waits for the call's end; and on_close comes from the scheduler later, once, last.
 
 #include "net_tcp.h"
 

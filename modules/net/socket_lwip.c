@@ -77,8 +77,8 @@ static err_t connect_routed(struct tcp_pcb *pcb, const ip_addr_t *to, u16_t port
     return tcp_connect(pcb, to, port, fn);
 }
 
-// close() takes the callbacks from any TCP pcb. That of a listener is smaller and has none: upstream
-// would write behind it, which lwIP asserts against.
+// close() takes the callbacks from any TCP pcb. That of a listener is smaller and has none:
+// upstream would write behind it, which lwIP asserts against.
 static void set_error_callback(struct tcp_pcb *pcb, tcp_err_fn fn) {
     if (pcb->state != LISTEN) {
         tcp_err(pcb, fn);
@@ -158,9 +158,9 @@ static err_t _lwip_tcp_recv_unaccepted(void *arg, struct tcp_pcb *pcb, struct pb
 }
 
 extern const mp_obj_fun_builtin_fixed_t socket_getsockname_obj, socket_getpeername_obj,
-    socket_shutdown_obj, socket_self_obj, socket_init_obj;
+                                        socket_shutdown_obj, socket_self_obj, socket_init_obj;
 extern const mp_obj_fun_builtin_var_t socket_recv_into_obj, socket_recvfrom_into_obj,
-    socket_exit_obj;
+                                      socket_exit_obj;
 
 #define lwip_socket_listen(n_args, args) upstream_socket_listen(n_args, args)
 #define _lwip_tcp_recv_unaccepted(arg, pcb, p, err) \

@@ -240,7 +240,7 @@ static int fill(struct blockcache *cache, struct blockcache_page *page, uint8_t 
     unsigned count = take_ahead(cache, page, most, ahead);
     // The page makes at most SECTORS / 2 requests, all those behind it one more.
     unsigned requests = 0;
-    batch_add_sectors(cache, &requests, false, page, mask & (uint8_t)~page->valid);
+    batch_add_sectors(cache, &requests, false, page, mask & (uint8_t) ~page->valid);
     for (unsigned i = 0; i < count; i++) {
         batch_add_sectors(cache, &requests, false, ahead[i], existing(cache, ahead[i]->number));
     }
@@ -365,7 +365,7 @@ static int write_page(struct blockcache *cache, uint64_t number, uint32_t offset
     }
     // Blocks of which only a part is written need the rest.
     uint8_t all = block_mask(cache, offset, size);
-    uint8_t partial = all & (uint8_t)~inner_mask(cache, offset, size);
+    uint8_t partial = all & (uint8_t) ~inner_mask(cache, offset, size);
     if ((page->valid & partial) != partial) {
         int ret = fill(cache, page, partial, 0);
         if (ret < 0) {

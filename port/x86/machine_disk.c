@@ -46,7 +46,7 @@ static struct volume volume_of(struct machine_disk *self) {
     struct virtio_blk_info info;
     drive_info(self->disk, &info);
     return (struct volume) {
-        .read = volume_read, .arg = self, .size = self->size, .unit = info.block_size,
+               .read = volume_read, .arg = self, .size = self->size, .unit = info.block_size,
     };
 }
 
@@ -282,7 +282,7 @@ static mp_obj_t machine_disk_info(mp_obj_t self_in) {
     drive_info(self->disk, &info);
     check(drive_serial(self->disk, serial));
     mp_obj_t items[] = {
-        mp_obj_new_int_from_ull(self->partition != 0 ? self->size : info.sectors * BLOCK_SECTOR),
+        mp_obj_new_int_from_ull(self->partition != 0 ? self->size : info.sectors *BLOCK_SECTOR),
         MP_OBJ_NEW_SMALL_INT(info.block_size),
         mp_obj_new_bool(info.read_only),
         mp_obj_new_bytes((const byte *)serial, strlen(serial)), // the host's bytes may be no text

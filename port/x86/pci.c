@@ -97,7 +97,7 @@ static bool select_port(const struct pci_device *device, unsigned offset) {
         return false;
     }
     outl(PORT_ADDRESS, ADDRESS_ENABLE | (uint32_t)device->bus << 16 |
-        (uint32_t)device->slot << 11 | (uint32_t)device->function << 8 | (offset & 0xfc));
+                (uint32_t)device->slot << 11 | (uint32_t)device->function << 8 | (offset & 0xfc));
     return true;
 }
 

@@ -47,8 +47,9 @@ static void cmos_write(uint8_t reg, uint8_t value) {
 
 static struct date read_date(void) {
     return (struct date) {
-               cmos_read(REG_SECONDS), cmos_read(REG_MINUTES), cmos_read(REG_HOURS), cmos_read(REG_DAY),
-               cmos_read(REG_MONTH), cmos_read(REG_YEAR), cmos_read(REG_CENTURY),
+               cmos_read(REG_SECONDS), cmos_read(REG_MINUTES), cmos_read(REG_HOURS),
+               cmos_read(REG_DAY), cmos_read(REG_MONTH), cmos_read(REG_YEAR),
+               cmos_read(REG_CENTURY),
     };
 }
 

@@ -37,7 +37,7 @@ IDLE = {
     "a software event": "e = os.event(print)",
     "a cancelled timer": "os.every('1s', print).cancel()",
     "unref and ref and unref": "e = os.every('1s'); e.unref(); e.ref(); e.unref(); e.unref()",
-    "a Timer that was stopped": "from machine import Timer; Timer(period=9, callback=print).deinit()",
+    "a stopped Timer": "from machine import Timer; Timer(period=9, callback=print).deinit()",
 }
 
 
