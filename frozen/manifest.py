@@ -7,6 +7,9 @@
 module("_boot.py", base_path=".")  # noqa: F821
 module("net.py", base_path=".")  # noqa: F821
 module("_net_tls.py", base_path=".")  # noqa: F821
+module("ntptime.py", base_path=".")  # noqa: F821
+module("requests.py", base_path=".")  # noqa: F821
+module("mip.py", base_path=".")  # noqa: F821
 module("ssl.py", base_path=".")  # noqa: F821
 module("unittest.py", base_path=".")  # noqa: F821
 package("os", base_path=".")  # noqa: F821
