@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from . import __version__, cli_types
+from . import __version__, cli_disk, cli_types
 from .errors import EXIT_INTERNAL, EXIT_USAGE, ImageError
 from .qemu import ACCELERATORS, MACHINES
 
@@ -82,6 +82,11 @@ boot_options = options(
         help="When an exception leaves the app. Default: repl.",
     ),
     click.option("--repl", is_flag=True, help="A prompt when the app ends: --at-exit repl."),
+    click.option(
+        "--override/--no-override",
+        default=None,
+        help="Whether main.py, boot.py and modules on a disk go before the app. Default: no.",
+    ),
 )
 
 run_options = options(
@@ -97,7 +102,14 @@ run_options = options(
     click.option("--accel", type=click.Choice(ACCELERATORS), help="Default: auto."),
     click.option("--cpu", help="QEMU's -cpu."),
     click.option("--smp", type=click.IntRange(1, 255), help="Processors; Python uses one."),
-    click.option("--disk", "disks", type=PATH, multiple=True, help="A raw disk image."),
+    click.option("--disk", "disks", type=PATH, multiple=True, help="A disk image (raw, qcow2)."),
+    click.option(
+        "--share",
+        "shares",
+        type=cli_types.SHARE,
+        multiple=True,
+        help="DIR[:/PATH][:ro]: a folder of the host. Default: at /host.",
+    ),
     click.option("--serial", help="stdio (default), pty, unix:PATH or tcp:HOST:PORT."),
     click.option("--gdb", help="Wait for gdb here: tcp::1234, or unix:PATH,server=on."),
     click.option("--qemu-arg", "qemu_args", multiple=True, help="One more argument for QEMU."),
@@ -179,6 +191,7 @@ def importos() -> None:
 
 
 importos.add_command(mkimage, "build")
+importos.add_command(cli_disk.disk)
 
 
 @importos.command(context_settings=CONTEXT)

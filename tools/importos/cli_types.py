@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import click
 
-from .qemu import Port
+from .qemu import Port, Share
 
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
@@ -74,6 +75,19 @@ def parse_ip(text: str) -> str:
     raise ValueError(f"{text!r} is not dhcp, off or A.B.C.D/N[,GATEWAY]")
 
 
+def parse_share(text: str) -> Share:
+    """DIR[:/PATH][:ro]: (PATH) is where the guest has it. Raises ValueError."""
+    body, colon, access = text.rpartition(":")
+    read_only = bool(colon) and access == "ro"
+    folder, colon, path = (body if read_only else text).rpartition(":/")
+    if not colon:
+        folder, path = body if read_only else text, "host"
+    # 9p carries the path as the name of the share, of at most 31 bytes.
+    if not folder or not path or len(path.encode()) > 30 or ".." in path.split("/"):
+        raise ValueError(f"{text!r} is not DIR[:/PATH][:ro], with a PATH of at most 31 bytes")
+    return Share(Path(folder), "/" + path.strip("/"), read_only)
+
+
 class _Parsed(click.ParamType):
     """A type whose parser raises ValueError with the whole message."""
 
@@ -101,6 +115,8 @@ def _boot_word(text: str) -> tuple[str, str]:
 
 
 SIZE = _Parsed("size", parse_memory)
+DISK_SIZE = _Parsed("size", parse_size)
+SHARE = _Parsed("folder", parse_share)
 DURATION = _Parsed("time", parse_duration)
 PORT = _Parsed("port", parse_port)
 BOOT_WORD = _Parsed("key=value", _boot_word)

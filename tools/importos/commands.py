@@ -245,6 +245,8 @@ def _boot_words(settings: Mapping[str, Any]) -> dict[str, str]:
     for key in ("at_exit", "on_crash", "ip", "hostname", "heap", "console", "baud"):
         if settings[key] is not None:
             words[key.replace("_", "-")] = str(settings[key])
+    if settings["override"]:
+        words["override"] = "yes"
     for key, value in settings["env"]:
         if key in words or key.replace("_", "-") in config.BOOT_KEYS:
             raise failure(
@@ -270,6 +272,7 @@ def _prepare_run(settings: Mapping[str, Any]) -> str:
     program = qemu.find_qemu()
     qemu.check_version(program)
     qemu.check_ports(settings["ports"])
+    qemu.check_files(settings["disks"], settings["shares"])
     return program
 
 
@@ -292,6 +295,7 @@ def _machine(settings: Mapping[str, Any], image: Path, memory: int) -> tuple[Any
         append=" ".join(append),
         ports=tuple(settings["ports"]),
         disks=tuple(settings["disks"]),
+        shares=tuple(settings["shares"]),
         serial=settings["serial"] or "stdio",
         gdb=settings["gdb"] or "",
         extra=tuple(settings["qemu_args"]),

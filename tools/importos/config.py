@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,17 @@ from . import cli_types
 from .errors import EXIT_USAGE, ImageError, failure
 from .modules import display
 
-BOOT_KEYS = {"at-exit", "on-crash", "ip", "hostname", "heap", "console", "baud"}
+BOOT_KEYS = {"at-exit", "on-crash", "ip", "hostname", "heap", "console", "baud", "override"}
 BLOCK = re.compile(r"(?m)^# /// script[ \t]*\r?\n(?P<content>(^#(| .*)\r?\n)+?)^# ///[ \t]*\r?$")
 DEFAULTS: dict[str, Any] = {
     "entry": None, "extra": (), "output": (), "format": None, "modules": (), "exclude": (),
     "optional": (), "paths": (), "source": False, "optimize": 2, "native": (), "kernel": None,
     "memory": None, "heap": None, "ip": None, "hostname": None, "console": None, "baud": None,
-    "env": (), "at_exit": None, "on_crash": None, "repl": False, "run": False, "ports": (),
-    "machine": None, "accel": None, "cpu": None, "smp": None, "disks": (), "serial": None,
-    "gdb": None, "qemu_args": (), "timeout": None, "expect": (), "print_command": False,
-    "watch": False, "report": False, "why": None, "dry_run": False, "json": False,
+    "env": (), "override": None, "at_exit": None, "on_crash": None, "repl": False, "run": False,
+    "ports": (), "machine": None, "accel": None, "cpu": None, "smp": None, "disks": (),
+    "shares": (), "serial": None, "gdb": None, "qemu_args": (), "timeout": None, "expect": (),
+    "print_command": False, "watch": False, "report": False, "why": None, "dry_run": False,
+    "json": False,
 }  # fmt: skip
 
 
@@ -154,6 +156,7 @@ class _Reader:
             "console": ("console", self.choice("serial", "none")),
             "baud": ("baud", number(300, 115200)),
             "env": ("env", self.env),
+            "override": ("override", flag),
         }
         self.tables: dict[str, dict[str, tuple[str, Callable[[str, Any], Any]]]] = {
             "net": {"ip": ("ip", self.parsed(cli_types.parse_ip)), "hostname": ("hostname", text)},
@@ -164,6 +167,7 @@ class _Reader:
                 "cpu": ("cpu", text),
                 "smp": ("smp", number(1, 255)),
                 "disks": ("disks", self.paths),
+                "shares": ("shares", self.shares),
                 "timeout": ("timeout", self.parsed(cli_types.parse_duration)),
                 "expect": ("expect", self.texts),
             },
@@ -252,6 +256,13 @@ class _Reader:
             return tuple(cli_types.parse_port(text) for text in self.texts(key, value))
         except ValueError as error:
             raise self.wrong(f"`{key}`: {error}") from None
+
+    def shares(self, key: str, value: Any) -> tuple[Any, ...]:
+        try:
+            found = [cli_types.parse_share(text) for text in self.texts(key, value)]
+        except ValueError as error:
+            raise self.wrong(f"`{key}`: {error}") from None
+        return tuple(replace(share, folder=self.base / share.folder) for share in found)
 
     def env(self, key: str, value: Any) -> tuple[tuple[str, str], ...]:
         if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):

@@ -44,6 +44,15 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """A folder of the host that the guest mounts at (mount_point)."""
+
+    folder: Path
+    mount_point: str = "/host"
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """The machine to be started. (memory) is in bytes.
 
@@ -62,6 +71,7 @@ class Machine:
     ports: tuple[Port, ...] = ()
     network: bool = True
     disks: tuple[Path, ...] = ()
+    shares: tuple[Share, ...] = ()
     serial: str = "stdio"
     gdb: str = ""
     qmp: str = ""
@@ -89,9 +99,7 @@ def command(machine: Machine, qemu: str = PROGRAM) -> list[str]:
         # No iPXE option ROM; virtio-mmio has none anyway.
         rom = "" if bus == "device" else ",romfile="
         args += ["-device", f"virtio-net-{bus},netdev=n0{rom}"]
-    for index, disk in enumerate(machine.disks):
-        args += ["-drive", f"file={_escape(str(disk))},format=raw,if=none,id=d{index}"]
-        args += ["-device", f"virtio-blk-{bus},drive=d{index}"]
+    args += _storage(machine, bus)
     if machine.gdb:
         args += ["-gdb", machine.gdb, "-S"]
     if machine.qmp:
@@ -103,6 +111,42 @@ def command(machine: Machine, qemu: str = PROGRAM) -> list[str]:
     if machine.append:
         args += ["-append", machine.append]
     return args + list(machine.extra)
+
+
+def _storage(machine: Machine, bus: str) -> list[str]:
+    args = []
+    for index, disk in enumerate(machine.disks):
+        drive = f"file={_escape(str(disk))},format={disk_format(disk)},if=none,id=d{index}"
+        args += ["-drive", f"{drive},discard=unmap"]
+        # report: the guest hears of a full host, instead of being stopped.
+        args += ["-device", f"virtio-blk-{bus},drive=d{index},werror=report,rerror=report"]
+    for index, share in enumerate(machine.shares):
+        access = ",readonly=on" if share.read_only else ""
+        path = _escape(str(share.folder))
+        args += ["-fsdev", f"local,id=s{index},path={path},security_model=none{access}"]
+        tag = _escape(share.mount_point)
+        args += ["-device", f"virtio-9p-{bus},fsdev=s{index},mount_tag={tag}"]
+    return args
+
+
+def disk_format(path: Path) -> str:
+    """What QEMU calls the format of a disk image. Only what says so is not raw."""
+    try:
+        with path.open("rb") as file:
+            return "qcow2" if file.read(4) == b"QFI\xfb" else "raw"
+    except OSError:
+        return "raw"
+
+
+def check_files(disks: Sequence[Path], shares: Sequence[Share]) -> None:
+    """Raise ImageError M306 if a disk or a folder is not there."""
+    for disk in disks:
+        if not disk.is_file():
+            hint = f"importos disk create {disk}"
+            raise failure("M306", "no such disk image", file=str(disk), hints=(hint,))
+    for share in shares:
+        if not share.folder.is_dir():
+            raise failure("M306", "no such folder to share", file=str(share.folder))
 
 
 def _serial(where: str) -> list[str]:
