@@ -361,10 +361,10 @@ static mp_obj_t os_ready(mp_obj_t event_in) {
         }
     }
     bool ready = event->unread != 0 || !event->active;
-    irq_restore(state);
-    if (!ready && event->source->done != NULL && !event->busy) {
+    if (!ready && event->fired == 0 && event->source->done != NULL && !event->busy) {
         event->source->done(event); // whatever the last wait() returned for has been dealt with
     }
+    irq_restore(state);
     return mp_obj_new_bool(ready);
 }
 MP_DEFINE_CONST_FUN_OBJ_1(os_ready_obj, os_ready);

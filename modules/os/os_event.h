@@ -61,8 +61,8 @@ struct _os_event_obj_t {
     uint64_t due_ns; // timers: the deadline of the next firing
     uint64_t fired_ns; // clock_ns() of the last firing
     uint64_t count; // firings handed to the program
-    uint64_t storm_ns; // hard level lines: start of the window, and
-    uint32_t storm_count; // firings in it
+    uint64_t left_ns; // lines: when the handler returned
+    uint32_t storm_count; // hard level lines: firings with no time between them
     uint32_t fired; // firings not yet handed to the program
     uint32_t pending; // firings in the current, or last, call
     uint32_t unread; // firings for wait()

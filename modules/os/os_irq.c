@@ -18,9 +18,12 @@
 
 #define ISA_LINES 16
 
-// A hard handler that never quiets its level-triggered device would be entered for ever. More
-// interrupts than this in a second are taken for that: the event is cancelled.
-#define STORM_COUNT 50000
+// A hard handler that never quiets its level-triggered device would be entered again as soon as it
+// has returned, for ever. So many interrupts in a row that left the program less than this time
+// between them are taken for that: the event is cancelled.
+#define STORM_COUNT 5000
+#define STORM_GAP_NS (10 * NS_PER_US)
+#define STORM_SETBACK 100 // by a longer gap: a busy host stretches one now and then
 
 static const struct {
     const char *name;
@@ -43,10 +46,8 @@ static void release(os_event_obj_t *event) {
 }
 
 static bool is_storm(os_event_obj_t *event) {
-    uint64_t now_ns = clock_ns();
-    if (now_ns - event->storm_ns > NS_PER_S) {
-        event->storm_ns = now_ns;
-        event->storm_count = 0;
+    if (clock_ns() - event->left_ns > STORM_GAP_NS) {
+        event->storm_count -= MIN(event->storm_count, STORM_SETBACK);
     }
     return ++event->storm_count > STORM_COUNT;
 }
@@ -66,6 +67,7 @@ static void line_interrupt(void *arg) {
         }
     }
     os_event_fire(event);
+    event->left_ns = clock_ns();
 }
 
 static void line_stop(os_event_obj_t *event) {

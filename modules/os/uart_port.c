@@ -344,7 +344,14 @@ static mp_uint_t mp_machine_uart_read(mp_obj_t self_in, void *buffer, mp_uint_t 
     return next - (byte *)buffer;
 }
 
-// Waits for room, as the ring empties by itself: at most what the bytes take on the line, twice.
+// When what is to be sent, and what waits before it, must have left a line that works: four times
+// what it takes, and a second for a host that is busy.
+static uint64_t uart_deadline_ns(machine_uart_obj_t *self, size_t size) {
+    uint64_t line_ns = (size + self->tx_size) * 12 * NS_PER_S / self->baud;
+    return clock_ns() + 4 * line_ns + NS_PER_S;
+}
+
+// Waits for room, as the ring empties by itself.
 static mp_uint_t mp_machine_uart_write(mp_obj_t self_in, const void *buffer, mp_uint_t size,
     int *errcode) {
     machine_uart_obj_t *self = MP_OBJ_TO_PTR(self_in);
@@ -352,8 +359,7 @@ static mp_uint_t mp_machine_uart_write(mp_obj_t self_in, const void *buffer, mp_
         *errcode = MP_EBADF;
         return MP_STREAM_ERROR;
     }
-    uint64_t line_ns = (size + self->tx_size) * 12 * NS_PER_S / self->baud;
-    uint64_t deadline_ns = clock_ns() + 2 * line_ns + self->timeout_ms * NS_PER_MS;
+    uint64_t deadline_ns = uart_deadline_ns(self, size) + self->timeout_ms * NS_PER_MS;
     size_t done = uart_write(self->uart, buffer, size);
     while (done < size && clock_ns() < deadline_ns) {
         mp_event_handle_nowait();
@@ -379,8 +385,7 @@ static mp_uint_t mp_machine_uart_ioctl(mp_obj_t self_in, mp_uint_t request, uint
                | (uart_writable(self->uart) > 0 ? arg & MP_STREAM_POLL_WR : 0);
     }
     if (request == MP_STREAM_FLUSH) {
-        uint64_t line_ns = self->tx_size * 12ull * NS_PER_S / self->baud;
-        uint64_t deadline_ns = clock_ns() + 2 * line_ns + 10 * NS_PER_MS;
+        uint64_t deadline_ns = uart_deadline_ns(self, 0);
         while (!uart_tx_idle(self->uart)) {
             if (clock_ns() >= deadline_ns) {
                 *errcode = MP_ETIMEDOUT;

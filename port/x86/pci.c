@@ -339,6 +339,9 @@ int pci_msix_open(struct pci_device *device) {
     uint16_t command = pci_read16(device, REG_COMMAND);
     pci_write16(device, REG_COMMAND, command | COMMAND_MEMORY | COMMAND_INTX_OFF);
     uint16_t control = pci_read16(device, control_offset) & (uint16_t) ~MSIX_FUNCTION_MASK;
+    if (control & MSIX_ENABLE) {
+        return 0; // opened before: vectors that are in use stay as they are
+    }
     pci_write16(device, control_offset, control | MSIX_ENABLE);
     for (unsigned n = 0; n < device->msix_count; n++) {
         pci_msix_mask(device, n);
