@@ -7,7 +7,6 @@ Under -icount shift=0 the clock counts one nanosecond for each instruction.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,7 +83,7 @@ def test_every_millisecond_ten_thousand_times(virtual: Guest) -> None:
 def test_hundred_thousand_timers(
     boot: Callable[..., Guest], repl_image: Path, machine: str
 ) -> None:
-    """Armed and cancelled in 5 s; 10 are left and fire in order. On a busy host it takes longer."""
+    """Armed and cancelled in 5 s; the limit is for a host that is busy with other things."""
     guest = boot(repl_image, machine=machine, megabytes=128)
     guest.prompt()
     out = guest.exec(

@@ -36,8 +36,7 @@ def test_uart_writes(uart: Guest, com2: Line) -> None:
 def test_uart_reads(uart: Guest, com2: Line) -> None:
     com2.send(b"hello\nworld")
     out = uart.exec(
-        "print(u.readline(), u.read(5), u.any())\n"
-        "u.init(timeout=0); print(u.read(1), u.read())\n"
+        "print(u.readline(), u.read(5), u.any())\nu.init(timeout=0); print(u.read(1), u.read())\n"
     )
     assert out == "b'hello\\n' b'world' 0\nNone None\n"
 

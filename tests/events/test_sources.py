@@ -347,7 +347,11 @@ def test_pci_lists_devices(edu: Guest) -> None:
     assert "(1048576, False), None, None, None, None, None]" in lines[0]
     assert lines[1].startswith("True <PCI ")
     assert lines[2] == "True True 18"
-    assert lines[3:] == ["the device has 0 MSI-X vectors", "no such memory BAR", "no such register"]
+    assert lines[3:] == [
+        "the device has 0 MSI-X vectors",
+        "no such memory BAR",
+        "no such register",
+    ]
 
 
 @pytest.mark.parametrize("machine", ["pc", "q35"])
