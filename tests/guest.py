@@ -85,7 +85,7 @@ class Qmp:
                 elif "QMP" not in message:
                     self.answers.put(message)
 
-    def command(self, name: str, **arguments: object) -> object:
+    def command(self, name: str, /, **arguments: object) -> object:
         """Run one command and return its result. Raises GuestError when QEMU refuses it."""
         text = json.dumps({"execute": name, "arguments": arguments})
         self.connection.sendall(text.encode() + b"\n")
