@@ -13,11 +13,14 @@
 #include "py/mperrno.h"
 
 #include "acpi.h"
+#include "clock.h"
 #include "cpu.h"
 
 #define PM1_ENABLE 2 // offset of the enable register in a block of 4 bytes
 #define PM1_POWER_BUTTON (1u << 8)
+#define PM1_SCI_ENABLE 1u // in the control register: events go to us, not to the firmware
 #define ISA_LINES 16
+#define TAKE_OVER_NS (3 * NS_PER_S / 10) // how long the firmware may take to let go of them
 
 static void button_interrupt(void *arg);
 
@@ -31,6 +34,20 @@ static struct irq_action action = {
 
 static unsigned sci_irq(void) {
     return acpi_info.sci_irq < ISA_LINES ? irq_isa(acpi_info.sci_irq) : acpi_info.sci_irq;
+}
+
+// Events raise the system control interrupt once the firmware has handed them over.
+static void take_over(void) {
+    if (acpi_info.smi_command == 0 || acpi_info.pm1a_control == 0) {
+        return;
+    }
+    uint64_t deadline_ns = clock_ns() + TAKE_OVER_NS;
+    if (!(inw(acpi_info.pm1a_control) & PM1_SCI_ENABLE)) {
+        outb(acpi_info.smi_command, acpi_info.acpi_enable);
+    }
+    while (!(inw(acpi_info.pm1a_control) & PM1_SCI_ENABLE) && clock_ns() < deadline_ns) {
+        cpu_relax();
+    }
 }
 
 static void button_enable(bool enable) {
@@ -90,6 +107,7 @@ void os_power_button_start(os_event_obj_t *event, bool shared) {
         if (irq_attach(sci_irq(), &action) < 0) {
             os_irq_raise_busy(sci_irq(), irq_owner(sci_irq()));
         }
+        take_over();
         button_enable(true);
     }
     listeners_shared = shared;

@@ -139,6 +139,14 @@ def test_power_button(boot: Boot, build_image: Callable[..., Path], machine: str
     guest.expect_exit(6)
 
 
+def test_machine_without_acpi_events_has_no_power_button(guest: Guest) -> None:
+    """microvm's ACPI is the hardware-reduced kind."""
+    out = guest.exec(
+        "import os\ntry: os.subscribe('power-button')\nexcept OSError as e: print(e)\n"
+    )
+    assert out == "[Errno 19] ENODEV\n"
+
+
 def test_power_button_is_shared_only_by_consent(boot: Boot, repl_image: Path) -> None:
     guest = boot(repl_image, machine="pc")
     guest.prompt()
