@@ -128,25 +128,24 @@ void *heap_take(size_t size) {
     return area;
 }
 
-// (pointer) is an area that gc.c has emptied and taken off its list.
+// (pointer) is an area that gc.c has emptied and taken off its list. It joins its neighbours, so
+// that one large object finds room again after many small ones.
 void heap_give_back(void *pointer) {
     mp_state_mem_area_t *area = pointer;
-    uintptr_t start = (uintptr_t)area;
-    size_t size = page_up((uintptr_t)area->gc_pool_end - start);
-    budget += size;
-    for (unsigned i = 0; i < unused_count; i++) {
-        if (unused[i].start == start + size) {
-            unused[i].start = start;
-            unused[i].size += size;
-            return;
-        }
-        if (unused[i].start + unused[i].size == start) {
-            unused[i].size += size;
-            return;
+    struct memory_region region = { (uintptr_t)area, page_up(area->gc_pool_end - (byte *)area) };
+    budget += region.size;
+    for (unsigned i = 0; i < unused_count;) {
+        bool behind = unused[i].start + unused[i].size == region.start;
+        if (behind || region.start + region.size == unused[i].start) {
+            region.start = behind ? unused[i].start : region.start;
+            region.size += unused[i].size;
+            unused[i] = unused[--unused_count];
+        } else {
+            i++;
         }
     }
     if (unused_count < HEAP_AREA_MAX) {
-        unused[unused_count++] = (struct memory_region) { start, size };
+        unused[unused_count++] = region;
     }
 }
 
