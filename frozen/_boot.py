@@ -6,7 +6,7 @@
 # on by the number of the disk. A disk is never formatted here. Without one, an image that has no
 # app of its own gets a RAM disk, which is made into a file system once and outlives soft resets.
 
-from machine import Disk, _ramdisk
+from machine import Disk, Share, _ramdisk
 
 
 def mount_ram(disk):
@@ -54,5 +54,18 @@ def mount_disks():
     return point is None
 
 
+# A folder of the host is mounted where its name says, if that is a path.
+def mount_shares():
+    import vfs
+
+    for name in Share.all():
+        if name.startswith("/"):
+            try:
+                vfs.mount(Share(name), name)
+            except OSError as error:
+                print(f"share {name}: cannot be mounted: {error}")
+
+
+mount_shares()
 if not mount_disks() and _ramdisk():
     mount_ram(_ramdisk())

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "machine_disk.h"
 #include "machine_pci.h"
+#include "machine_share.h"
 #include "machine_x86.h"
 #include "power.h"
 #include "ramdisk.h"
@@ -18,6 +19,7 @@
 
 #define MICROPY_PY_MACHINE_EXTRA_GLOBALS \
     { MP_ROM_QSTR(MP_QSTR_Disk), MP_ROM_PTR(&machine_disk_type) }, \
+    { MP_ROM_QSTR(MP_QSTR_Share), MP_ROM_PTR(&machine_share_type) }, \
     { MP_ROM_QSTR(MP_QSTR_RTC), MP_ROM_PTR(&machine_rtc_type) }, \
     { MP_ROM_QSTR(MP_QSTR_Timer), MP_ROM_PTR(&machine_timer_type) }, \
     { MP_ROM_QSTR(MP_QSTR_pci), MP_ROM_PTR(&machine_pci_obj) }, \

@@ -34,6 +34,7 @@
 #include "program.h"
 #include "ramdisk.h"
 #include "romfs.h"
+#include "share.h"
 #include "rtc.h"
 #include "timer.h"
 #include "traceback.h"
@@ -82,6 +83,7 @@ static void sync_disks(void) {
 static void python_memory(void) {
     heap_boot(option_size("heap", memory_total(), 0));
     drive_boot();
+    share_boot();
     power_on_leave(sync_disks);
     romfs_reserve(MIN(heap_total() / ROMFS_PART, ROMFS_MAX));
     size_t romfs_size;

@@ -21,6 +21,7 @@
 #define VIRTIO_ID_BLOCK 2
 #define VIRTIO_ID_CONSOLE 3
 #define VIRTIO_ID_RNG 4
+#define VIRTIO_ID_9P 9
 
 #define VIRTIO_DEVICE_MAX 32
 #define VIRTIO_QUEUE_MAX 4 // queues of a device that this program uses

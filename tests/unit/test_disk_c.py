@@ -35,6 +35,11 @@ def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("c"), "volume_fuzz", "volume.c")
 
 
+@pytest.fixture(scope="module")
+def share(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("c"), "share_fuzz", "share.c")
+
+
 def run(*command: object) -> list[str]:
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -119,3 +124,8 @@ def test_damaged_tables_are_survived(volume: Path, tmp_path: Path, kind: str) ->
         "littlefs": lambda: disk_images.littlefs(MIB),
     }[kind]()
     run(volume, disk_images.write(tmp_path / "image", image), 512, 500)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_host_that_answers_nonsense_is_survived(share: Path, seed: int) -> None:
+    run(share, seed, 3000)

@@ -35,6 +35,9 @@ extern int errno;
 #define EDOM 33
 #define ERANGE 34
 #define EDEADLK 35
+#define ENAMETOOLONG 36
+#define ENOTEMPTY 39
+#define ELOOP 40
 #define EPROTO 71
 #define EOVERFLOW 75
 #define ENOTSOCK 88
