@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import fake_qemu
@@ -16,6 +17,10 @@ from importos.watch import Watch
 TIMEOUT_S = 30
 
 
+def heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def watching(folder):
     def start(files: dict[str, str], *arguments: str, **environment: str) -> pexpect.spawn:
@@ -23,8 +28,9 @@ def watching(folder):
         environ = os.environ | environment
         environ |= {"IMPORTOS_QEMU": str(fake_qemu.write(root)), "NO_COLOR": "1"}
         argv = ["-m", "importos", "build", "app.py", "--watch", *arguments]
+        # Where the tests run in the background SIGINT is ignored, and that would be inherited.
         return pexpect.spawn(sys.executable, argv, timeout=TIMEOUT_S, encoding="utf-8",
-                             cwd=str(root), env=environ)  # fmt: skip
+                             cwd=str(root), env=environ, preexec_fn=heed_interrupts)  # fmt: skip
 
     return start
 
