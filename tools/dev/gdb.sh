@@ -40,6 +40,8 @@ echo "the console: mpremote connect PTY repl, with the PTY named above"
 # A hardware breakpoint, because the guest is not in long mode yet and its memory not written.
 gdb -q "$kernel" \
     -ex 'set architecture i386:x86-64' \
+    -ex "set substitute-path /port $PWD/port" \
+    -ex "set substitute-path /micropython $PWD/build/upstream/micropython" \
     -ex "target remote $socket" \
     -ex 'source port/x86/gdbinit' \
     -ex 'hbreak kmain' \
