@@ -17,7 +17,7 @@ from importos import elf
 UPSTREAM = ROOT / "build/upstream"
 FALLBACK = UPSTREAM / "micropython-fallback"
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)  # detects a hang; alone it takes one minute
 
 
 def build_kernel(source: Path, build: Path, micropython: Path) -> Path:
