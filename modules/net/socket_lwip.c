@@ -29,8 +29,8 @@
 
 #define ADDRESS_WAIT_MS 10000
 #define POLL_WAIT_MS 10 // events end the wait at once; this is how exact time-outs are
-#define BACKLOG_MIN 64 // a queue of so many pointers costs nothing, and a full one resets peers
-#define BACKLOG_MAX 255
+// The longest queue that its byte can count: it costs 2 KiB, and a full one resets peers.
+#define BACKLOG 255
 #define PENDING_SLOT 0 // of tcp_ext_arg
 
 // Before 1.26 modlwip.c has no flags for receiving, and other names for the peer.
@@ -259,14 +259,14 @@ extern const mp_obj_fun_builtin_var_t socket_recv_into_obj, socket_recvfrom_into
 
 // The backlog is kept in a byte, and upstream's array of connections in another.
 static mp_obj_t lwip_socket_listen(size_t n_args, const mp_obj_t *args) {
-    mp_int_t backlog = n_args > 1 ? mp_obj_get_int(args[1]) : 16;
-    mp_obj_t clamped[2] = {
-        args[0], MP_OBJ_NEW_SMALL_INT(MIN(MAX(backlog, BACKLOG_MIN), BACKLOG_MAX)),
-    };
-    upstream_socket_listen(2, clamped);
+    if (n_args > 1) {
+        mp_obj_get_int(args[1]); // TypeError
+    }
+    mp_obj_t longest[2] = { args[0], MP_OBJ_NEW_SMALL_INT(BACKLOG) };
+    upstream_socket_listen(2, longest);
     // lwIP's own count is of half-open connections, see net_hooks.c.
     lwip_socket_obj_t *self = MP_OBJ_TO_PTR(args[0]);
-    tcp_backlog_set(self->pcb.tcp, BACKLOG_MAX);
+    tcp_backlog_set(self->pcb.tcp, BACKLOG);
     return mp_const_none;
 }
 

@@ -1,6 +1,7 @@
 # TCP bulk transfer. Port 5001 swallows what it is sent and answers "OK <count>\n" when the peer
 # ends its side; port 5002 reads a decimal byte count and a newline, then sends that many bytes.
 import select
+import sys
 import socket
 
 SIZE = 16384
@@ -44,7 +45,7 @@ b = listen(5002)
 poll = select.poll()
 poll.register(a, select.POLLIN)
 poll.register(b, select.POLLIN)
-fd_a = a.fileno() if hasattr(a, "recv_into") else a
+fd_a = a.fileno() if sys.implementation.name == "cpython" else a
 print("READY")
 while True:
     for ev in poll.poll():
