@@ -115,7 +115,7 @@ GUESTS := $(BUILD)/bench/guests/made
 
 # BENCH_ARGS= for what `python -m bench --help` tells, such as --runs 9 --machines pc,microvm.
 bench: $(KERNEL_DATA) $(GUESTS)
-	@$(BENCH) --quiet 2 --svg docs/race.svg $(BENCH_ARGS)
+	@$(BENCH) --quiet 2 --docs $(BENCH_ARGS)
 
 bench-guests: $(GUESTS)
 

@@ -2,7 +2,8 @@
 # SPDX-FileCopyrightText: 2026 The ImportOS authors
 """Measure the race: `python -m bench boot perf ...`, or all of it. See README.md.
 
-Prints one table and writes it with all samples to a JSON file; `--svg` draws it.
+Prints the tables and writes them with all samples to a JSON file; `--docs` draws docs/race.svg and
+puts the tables into docs/race.md.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--network", choices=("tap", "user"), help="default: tap for root")
     parser.add_argument("--quiet", type=float, default=0.0, help="wait so long for a calm moment")
     parser.add_argument("--json", type=Path, default=ROOT / "build/bench/race.json")
-    parser.add_argument("--svg", type=Path, help="draw the race")
+    parser.add_argument("--docs", action="store_true", help="draw it, and write docs/race.md")
     parser.add_argument("--verbose", action="store_true", help="show QEMU's command lines")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.parts if name not in PARTS]
@@ -89,8 +90,9 @@ def main(arguments: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 3
     report.save(race, options.json)
-    if options.svg:
-        report.draw(options.json, options.svg)
+    if options.docs:
+        report.draw(options.json, ROOT / "docs/race.svg")
+        report.document(options.json, ROOT / "docs/race.md")
     return 0
 
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import svg, targets
-from .measure import Measure, Row
+from .measure import Measure, Row, table
+
+BEGIN, END = "<!-- race: made by make bench -->", "<!-- race: end -->"
 
 
 @dataclass
@@ -73,3 +75,28 @@ def draw(source: Path, destination: Path) -> None:
     about, parts = load(source)
     destination.parent.mkdir(parents=True, exist_ok=True)
     destination.write_text(svg.picture(about, parts), encoding="utf-8")
+
+
+def document(source: Path, destination: Path) -> None:
+    """Put the tables of a saved race between BEGIN and END of the Markdown file (destination)."""
+    about, parts = load(source)
+    text = destination.read_text("utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise targets.BenchError(f"{destination} has no place for the tables: {BEGIN} {END}")
+    others = [row.others for rows in parts.values() for row in rows]
+    told = (
+        f"{about['date']}; {about['qemu']}, TCG; {about['cores']} CPUs of {about['host']}. Other "
+        f"processes used {sum(others) / max(1, len(others)):.2f} CPUs on average, "
+        f"{max(others, default=0):.2f} at most."
+    )
+    tables = [told] + [f"### {name}\n\n{_markdown(rows)}" for name, rows in parts.items() if rows]
+    body = "\n\n".join(tables)
+    destination.write_text(f"{before}{begin}\n{body}\n{end}{after}", encoding="utf-8")
+
+
+def _markdown(rows: list[Row]) -> str:
+    lines = table(rows)
+    lines.insert(1, ["---"] * 3 + ["---:"] * (len(lines[0]) - 3))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

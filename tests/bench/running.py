@@ -152,6 +152,7 @@ class Guest:
         end = time.perf_counter() + (timeout or self.settings.timeout)
         while not pattern.search(self.output):
             if not self._read(end):
+                time.sleep(0.05)  # one that ends closes its console first
                 ended = "it ended" if self.process.poll() is not None else "it still runs"
                 tail = self.output[-1500:].decode("utf-8", "replace")
                 raise GuestError(f"{self.name}: no {pattern.pattern!r}, {ended}:\n{tail}")
