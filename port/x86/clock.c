@@ -42,6 +42,10 @@
 // The least time over which the rate is measured; a reading is good to well under a microsecond.
 #define MEASURE_NS (2 * NS_PER_MS)
 #define BRACKET_TRIES 8
+// The local APIC's timer counts meanwhile; running out, after 100 ms where it is fast and 4 s where
+// it is slow, it interrupts, and that ends the measurement before any reference but the PIT wraps.
+#define MEASURE_LAPIC_CYCLES 100000000u
+#define MASK_MIN 0xffffffu // of a reference that wraps no sooner
 
 struct sample {
     uint64_t tsc;
@@ -203,6 +207,13 @@ static void set_rate(uint64_t hz) {
     ns_per_tick_q32 = (NS_PER_S << 32) / hz;
 }
 
+static void begin(void) {
+    lapic_timer_arm(MEASURE_LAPIC_CYCLES); // until timer.c takes it
+    first = take_sample();
+}
+
+static void settle(void);
+
 void clock_init(void) {
     start_tsc = rdtsc();
     ask_cpuid();
@@ -211,14 +222,19 @@ void clock_init(void) {
         settled = true;
         return;
     }
-    lapic_timer_arm(UINT32_MAX); // counts freely until timer.c takes it; its interrupt is 4 s away
     choose_reference();
-    first = take_sample();
+    begin();
+    if (reference.mask < MASK_MIN) {
+        settle();
+    }
 }
 
 // End the measurement that clock_init() began: wait for what is left of MEASURE_NS, if anything.
 static void settle(void) {
     uint64_t state = irq_save();
+    if (lapic_timer_read() == 0) {
+        begin(); // it has run out, who knows when
+    }
     uint32_t needed = reference.hz * MEASURE_NS / NS_PER_S;
     // Bounded: a reference that stands still ends the wait after as many readings as would take
     // far longer than the measurement on any machine.

@@ -72,7 +72,6 @@ static void machine_start(uint32_t magic, uintptr_t info) {
     irq_init(); // handlers by line
     clock_init(); // monotonic time
     clock_set_wall_source(rtc_read); // asked when somebody wants the date
-    timer_init(); // deadlines on the local APIC's timer
     irq_enable();
 }
 

@@ -98,7 +98,7 @@ void heap_give_back(void *area);
 
 // REPL. The raw-paste window is half the buffer: a large one spares round trips.
 
-#define MICROPY_REPL_INFO (1)
+#define MICROPY_REPL_INFO (0) // times what runs, so that each boot would wait for the clock
 #define MICROPY_REPL_STDIN_BUFFER_MAX (4096)
 #define MICROPY_READLINE_HISTORY_SIZE (50)
 #define MICROPY_REPL_EMACS_KEYS (1)

@@ -222,9 +222,11 @@ mp_uint_t mp_hal_stdout_tx_strn(const char *text, size_t size) {
 }
 
 void console_flush(unsigned timeout_ms) {
+    if (console == NULL || console_stalled || uart_tx_idle(console)) {
+        return; // without a look at the clock, which a short life need not wait for
+    }
     uint64_t deadline = clock_ns() + timeout_ms * NS_PER_MS;
-    while (console != NULL && !console_stalled && !uart_tx_idle(console)
-           && clock_ns() < deadline) {
+    while (!console_stalled && !uart_tx_idle(console) && clock_ns() < deadline) {
         cpu_relax();
     }
 }

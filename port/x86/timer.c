@@ -18,7 +18,9 @@ static uint64_t armed_count;
 
 // What the local APIC is set to, so that it is written only when the earliest deadline changes.
 static uint64_t programmed_ns = UINT64_MAX;
-static uint64_t cycles_per_ns_q32; // local APIC timer cycles per nanosecond, 32 fraction bits
+// Local APIC timer cycles per nanosecond, 32 fraction bits. 0 until the first timer is armed: to ask
+// ends the clock's measurement, which would make the boot wait for it.
+static uint64_t cycles_per_ns_q32;
 
 static struct timer *meld(struct timer *a, struct timer *b) {
     if (a == NULL) {
@@ -104,14 +106,13 @@ static void program(uint64_t now_ns) {
         lapic_timer_arm(0);
         return;
     }
+    if (cycles_per_ns_q32 == 0) {
+        cycles_per_ns_q32 = (clock_lapic_hz() << 32) / NS_PER_S;
+    }
     uint64_t wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
     // Rounded up: an interrupt before the deadline would only have to be repeated.
     unsigned __int128 cycles = ((unsigned __int128)wait_ns * cycles_per_ns_q32 >> 32) + 1;
     lapic_timer_arm(cycles > UINT32_MAX ? UINT32_MAX : (uint32_t)cycles);
-}
-
-void timer_init(void) {
-    cycles_per_ns_q32 = (clock_lapic_hz() << 32) / NS_PER_S;
 }
 
 void timer_start(struct timer *timer, uint64_t deadline_ns) {

@@ -20,8 +20,6 @@ struct timer {
     bool armed;
 };
 
-void timer_init(void);
-
 // Fire once at (deadline_ns); at once if that is past. An armed timer is moved. Any context.
 void timer_start(struct timer *timer, uint64_t deadline_ns);
 
