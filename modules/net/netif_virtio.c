@@ -28,6 +28,7 @@
 #include "memory.h"
 #include "net_memory.h"
 #include "net_object.h"
+#include "net_quiet.h"
 #include "timer.h"
 #include "virtio_net.h"
 
@@ -44,6 +45,7 @@
 static struct net_card cards[VIRTIO_NET_MAX];
 static unsigned card_count;
 static bool started;
+static bool traffic; // since the last poll a frame has come or gone
 static mp_sched_node_t poll_node;
 static struct timer poll_timer;
 
@@ -171,6 +173,7 @@ static unsigned prepare_checksum(uint8_t *frame, size_t size) {
 
 static err_t link_output(struct netif *netif, struct pbuf *p) {
     struct net_card *card = netif->state;
+    traffic = true;
     if (p->tot_len > virtio_net_mtu(card->device) + VIRTIO_NET_HEADER_SIZE) {
         return ERR_BUF;
     }
@@ -237,6 +240,7 @@ static bool poll_card(struct net_card *card) {
     unsigned count = 0;
     while (count < POLL_FRAMES && virtio_net_receive(card->device, &frame) >= 0) {
         count++;
+        traffic = true;
         input(card, &frame);
     }
     if (virtio_net_send_resumed(card->device)) {
@@ -252,6 +256,7 @@ static void poll(mp_sched_node_t *node) {
         more = poll_card(&cards[i]) || more;
     }
     netif_poll_all();
+    net_quiet_wake();
     sys_check_timeouts();
     net_interfaces_run();
     net_objects_run();
@@ -264,7 +269,8 @@ static void poll(mp_sched_node_t *node) {
     uint64_t now_ns = clock_ns();
     uint64_t deadline_ns = now_ns + FLOOD_PAUSE_NS;
     if (!more) {
-        u32_t sleep_ms = sys_timeouts_sleeptime();
+        u32_t sleep_ms = net_quiet_sleep_ms(now_ns, traffic);
+        traffic = false;
         if (sleep_ms == SYS_TIMEOUTS_SLEEPTIME_INFINITE) {
             return;
         }
