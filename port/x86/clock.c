@@ -42,8 +42,9 @@
 // The least time over which the rate is measured; a reading is good to well under a microsecond.
 #define MEASURE_NS (2 * NS_PER_MS)
 #define BRACKET_TRIES 8
-// The local APIC's timer counts meanwhile; running out, after 100 ms where it is fast and 4 s where
-// it is slow, it interrupts, and that ends the measurement before any reference but the PIT wraps.
+// The local APIC's timer counts meanwhile; running out, after 100 ms where it is fast and 4 s
+// where it is slow, it interrupts, which ends the measurement before any reference but the PIT
+// wraps.
 #define MEASURE_LAPIC_CYCLES 100000000u
 #define MASK_MIN 0xffffffu // of a reference that wraps no sooner
 

@@ -18,8 +18,8 @@ static uint64_t armed_count;
 
 // What the local APIC is set to, so that it is written only when the earliest deadline changes.
 static uint64_t programmed_ns = UINT64_MAX;
-// Local APIC timer cycles per nanosecond, 32 fraction bits. 0 until the first timer is armed: to ask
-// ends the clock's measurement, which would make the boot wait for it.
+// Local APIC timer cycles per nanosecond, 32 fraction bits. 0 until the first timer is armed: to
+// ask ends the clock's measurement, which would make the boot wait for it.
 static uint64_t cycles_per_ns_q32;
 
 static struct timer *meld(struct timer *a, struct timer *b) {
