@@ -54,6 +54,27 @@ static void put(unsigned at, uint64_t value, unsigned size) {
     memcpy(answer + at, &value, size);
 }
 
+// An answer of (length) bytes, most of it noise.
+static void make_nonsense(unsigned length) {
+    for (unsigned i = 0; i < length; i++) {
+        answer[i] = rand() % 3 == 0 ? 0 : (uint8_t)rand();
+    }
+    if (length < 11) {
+        return;
+    }
+    put(0, rand() % 8 == 0 ? (uint64_t)rand() : length, 4);
+    put(4, request[4] + 1u, 1);
+    put(5, rand() % 16 == 0 ? 0 : request[5] | request[6] << 8, 2);
+    put(7, rand() % 4 == 0 ? (uint64_t)rand() : length - 11, 4); // a count of data
+    if (rand() % 8 == 0) {
+        put(4, 7, 1); // an error; not EMFILE, which is what is looked for
+        put(7, EIO, 4);
+    }
+    if (request[4] == 110 && rand() % 4 != 0) {
+        put(7, request[15] | request[16] << 8, 2); // as many as were asked for
+    }
+}
+
 int virtio_9p_call(struct virtio_9p *p9, size_t size) {
     (void)p9;
     calls++;
@@ -70,18 +91,7 @@ int virtio_9p_call(struct virtio_9p *p9, size_t size) {
         return (int)size;
     }
     unsigned length = (unsigned)rand() % (rand() % 4 == 0 ? VIRTIO_9P_MESSAGE_MAX : 200);
-    for (unsigned i = 0; i < length; i++) {
-        answer[i] = rand() % 3 == 0 ? 0 : (uint8_t)rand();
-    }
-    if (length >= 11) {
-        put(0, rand() % 8 == 0 ? (uint64_t)rand() : length, 4);
-        put(4, rand() % 8 == 0 ? 7 : request[4] + 1u, 1);
-        put(5, rand() % 16 == 0 ? 0 : request[5] | request[6] << 8, 2);
-        put(7, rand() % 4 == 0 ? (uint64_t)rand() : length - 11, 4); // a count of data
-    }
-    if (request[4] == 110 && length >= 9 && rand() % 4 != 0) {
-        put(7, request[15] | request[16] << 8, 2); // as many as were asked for
-    }
+    make_nonsense(length);
     return rand() % 50 == 0 ? -5 : (int)length;
 }
 
