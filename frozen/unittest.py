@@ -274,7 +274,8 @@ TextTestRunner = TestRunner
 
 def main(module="__main__", testRunner=None):
     if isinstance(module, str):
-        module = __import__(module)
+        __import__(module)
+        module = sys.modules[module]
     suite = TestSuite()
     for name in dir(module):
         item = getattr(module, name)
