@@ -30,7 +30,7 @@ KERNEL_MAKE = $(if $(V),,BUILD_VERBOSE=0) $(MAKE) $(if $(V),,-s) -C port/x86 BUI
 	MICROPY_DIR=$(abspath $(MICROPY_DIR)) LWIP_DIR=$(abspath $(LWIP_DIR)) \
 	MBEDTLS_DIR=$(abspath $(MBEDTLS_DIR)) PYTHON=$(abspath $(BIN)/python)
 
-.PHONY: help run repl gdb test check kernel wheel clean distclean FORCE
+.PHONY: help run repl gdb test test-upstream test-all check kernel wheel clean distclean FORCE
 .PHONY: bench bench-guests bench-baseline
 
 help:
@@ -38,6 +38,8 @@ help:
 	@echo '             (APP=$(APP); Ctrl-A X leaves)'
 	@echo 'make repl    boot to the Python prompt             [1 s]'
 	@echo 'make test    every test; PYTEST_ARGS= for some     [10 min]'
+	@echo 'make test-upstream  MicroPython'"'"'s own tests alone   [4 min]'
+	@echo 'make test-all       every test, and all of MicroPython'"'"'s: docs/upstream-tests.md [30 min]'
 	@echo 'make check   format, lint, layers, sizes, spelling [20 s]'
 	@echo 'make kernel  the kernel only                       [1 min]'
 	@echo 'make gdb     boot APP under the debugger           [1 s]'
@@ -107,6 +109,16 @@ $(BUILD)/stamps/fallback: port/x86/upstream.toml tools/dev/fetch_upstream.py $(U
 
 test: $(KERNEL_DATA) $(BUILD)/stamps/packages-test $(BUILD)/stamps/fallback
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+UPSTREAM_RUN = PYTHONPATH=tests $(BIN)/python -m upstream.run --upstream $(MICROPY_DIR)
+
+# UPSTREAM_ARGS= for some directories or tests, or another --suite (tests/upstream/README.md).
+test-upstream: $(KERNEL_DATA) $(BUILD)/stamps/packages-test
+	@$(UPSTREAM_RUN) $(UPSTREAM_ARGS)
+
+test-all: test
+	@$(UPSTREAM_RUN) --all
+	@PYTHONPATH=tests $(BIN)/python -m upstream.table
 
 # --- The race --------------------------------------------------------------------------------------
 

@@ -55,6 +55,7 @@ for group in "${@:-build}"; do
             need xorriso xorriso
             need mtools mformat
             need curl curl
+            need iproute2 ip
             need bind9-dnsutils dig
             need mosquitto /usr/sbin/mosquitto
             need mosquitto-clients mosquitto_sub

