@@ -66,7 +66,7 @@ uint16_t net_checksum(const void *data, int size);
 #define LWIP_DHCP_DOES_ACD_CHECK 0 // it costs 2 s at every boot
 #define LWIP_AUTOIP 1
 #define LWIP_DHCP_AUTOIP_COOP 1
-#define LWIP_DHCP_AUTOIP_COOP_TRIES 4
+#define LWIP_DHCP_AUTOIP_COOP_TRIES 3 // a link-local address after 20 s without an answer
 #define LWIP_DHCP_MAX_DNS_SERVERS 2
 
 // IPv6
