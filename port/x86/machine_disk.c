@@ -273,25 +273,30 @@ static MP_DEFINE_CONST_FUN_OBJ_1(machine_disk_partitions_obj, machine_disk_parti
 
 static mp_obj_t machine_disk_info(mp_obj_t self_in) {
     static const qstr fields[] = {
-        MP_QSTR_size, MP_QSTR_sector_size, MP_QSTR_read_only, MP_QSTR_serial, MP_QSTR_filesystem,
-        MP_QSTR_memory,
+        MP_QSTR_size, MP_QSTR_sector_size, MP_QSTR_read_only, MP_QSTR_filesystem, MP_QSTR_memory,
     };
     struct machine_disk *self = MP_OBJ_TO_PTR(self_in);
     struct virtio_blk_info info;
-    char serial[VIRTIO_BLK_SERIAL_SIZE + 1];
     drive_info(self->disk, &info);
-    check(drive_serial(self->disk, serial));
     mp_obj_t items[] = {
         mp_obj_new_int_from_ull(self->partition != 0 ? self->size : info.sectors *BLOCK_SECTOR),
         MP_OBJ_NEW_SMALL_INT(info.block_size),
         mp_obj_new_bool(info.read_only),
-        mp_obj_new_bytes((const byte *)serial, strlen(serial)), // the host's bytes may be no text
         format_name(self) == MP_QSTRnull ? mp_const_none : MP_OBJ_NEW_QSTR(format_name(self)),
         mp_obj_new_int_from_uint(drive_memory(self->disk)),
     };
     return mp_obj_new_attrtuple(fields, MP_ARRAY_SIZE(items), items);
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(machine_disk_info_obj, machine_disk_info);
+
+// serial(): what the host calls the disk, in bytes, as it may be no text.
+static mp_obj_t machine_disk_serial(mp_obj_t self_in) {
+    struct machine_disk *self = MP_OBJ_TO_PTR(self_in);
+    char serial[VIRTIO_BLK_SERIAL_SIZE + 1];
+    check(drive_serial(self->disk, serial));
+    return mp_obj_new_bytes((const byte *)serial, strlen(serial));
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(machine_disk_serial_obj, machine_disk_serial);
 
 static mp_obj_t machine_disk_stats(mp_obj_t self_in) {
     static const qstr fields[] = {
@@ -343,6 +348,7 @@ static const mp_rom_map_elem_t machine_disk_locals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_discard), MP_ROM_PTR(&machine_disk_discard_obj) },
     { MP_ROM_QSTR(MP_QSTR_partitions), MP_ROM_PTR(&machine_disk_partitions_obj) },
     { MP_ROM_QSTR(MP_QSTR_info), MP_ROM_PTR(&machine_disk_info_obj) },
+    { MP_ROM_QSTR(MP_QSTR_serial), MP_ROM_PTR(&machine_disk_serial_obj) },
     { MP_ROM_QSTR(MP_QSTR_stats), MP_ROM_PTR(&machine_disk_stats_obj) },
     { MP_ROM_QSTR(MP_QSTR_sync_all), MP_ROM_PTR(&machine_disk_sync_all_obj) },
     { MP_ROM_QSTR(MP_QSTR_all), MP_ROM_PTR(&machine_disk_all_obj) },

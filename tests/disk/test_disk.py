@@ -202,6 +202,13 @@ def test_discard_frees_the_host_s_space(boot: Boot, repl_image: Path, make_disk:
     assert disk.read_bytes()[: 200 * 4096] == bytes(200 * 4096)
 
 
+def test_serial_number(boot: Boot, repl_image: Path, make_disk: MakeDisk) -> None:
+    guest = boot(repl_image, extra=attach(make_disk(), device=",serial=data-7"))
+    guest.prompt()
+    assert guest.exec("import machine; print(machine.Disk(0).serial())") == "b'data-7'\n"
+    guest.at_prompt = True
+
+
 def test_grown_disk_still_mounts(boot: Boot, repl_image: Path, littlefs_disk: Path) -> None:
     with littlefs_disk.open("r+b") as file:
         file.truncate(8 * MIB)
