@@ -37,7 +37,7 @@ def boot(settings: Settings) -> list[Row]:
         return {INSTRUCTIONS: boot_instructions(settings, target, machine) / 1e6}
 
     settings.targets = [t for t in settings.targets if t.name != "importos-net"]
-    return interleaved(settings, take, max(settings.runs, 9)) + interleaved(settings, count, 1)
+    return interleaved(settings, take, 3 * settings.runs) + interleaved(settings, count, 1)
 
 
 def boot_instructions(settings: Settings, target: Target, machine: str, app: str = "hello") -> int:

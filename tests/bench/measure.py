@@ -119,7 +119,7 @@ def _times_better(measure: Measure, cells: dict[str, Row], names: list[str], aga
     if first is None or against not in cells or not cells[against].value or not first.value:
         return "-"
     ratio = first.value / cells[against].value
-    return f"{1 / ratio if measure.lower_is_better else ratio:.3g} x"
+    return f"{format_value(1 / ratio if measure.lower_is_better else ratio)} x"
 
 
 def plain_table(lines: list[list[str]]) -> str:
