@@ -9,6 +9,7 @@ puts the tables into docs/race.md.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -84,6 +85,8 @@ def measure(options: argparse.Namespace) -> report.Race:
 
 def main(arguments: list[str]) -> int:
     options = parse_arguments(arguments)
+    # An end by a signal stops the guest and removes the network too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         race = measure(options)
     except BenchError as error:
