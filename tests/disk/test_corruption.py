@@ -74,7 +74,7 @@ def use():
             action()
         except OSError:
             pass
-    with open("/d/dir/x", "w") as f:
+    with open("/d/x", "w") as f:
         f.write("more" * 1000)
 
 def spoil():
