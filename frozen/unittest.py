@@ -274,8 +274,8 @@ TextTestRunner = TestRunner
 
 def main(module="__main__", testRunner=None):
     if isinstance(module, str):
-        __import__(module)
-        module = sys.modules[module]
+        package = __import__(module)
+        module = sys.modules.get(module, package)  # __main__ is not there
     suite = TestSuite()
     for name in dir(module):
         item = getattr(module, name)
