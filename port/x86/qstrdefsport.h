@@ -2,7 +2,8 @@
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
 // Interned strings that the scan of the sources does not find: paths with characters that no C
-// identifier has.
+// identifier has, and those that only a patch uses.
 
 Q(/lib)
 Q(/rom)
+Q(fileno)
