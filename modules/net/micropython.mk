@@ -24,7 +24,7 @@ SRC_USERMOD_LIB_C += $(addprefix lwip/, \
 
 NET_GENERATED := $(BUILD)/net_generated
 CFLAGS_USERMOD += -I$(USERMOD_DIR) -I$(USERMOD_DIR)/lwip_inc -I$(LWIP_DIR)/src/include \
-	-I$(NET_GENERATED) -ffile-prefix-map=$(abspath $(LWIP_DIR))=/lwip
+	-I$(NET_GENERATED)
 
 $(BUILD)/lwip/%.o: $(LWIP_DIR)/src/%.c
 	$(call compile_c)
