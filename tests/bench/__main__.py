@@ -14,10 +14,10 @@ import sys
 import time
 from pathlib import Path
 
-from . import boot, network, perf, report, servers, timing
+from . import bars, boot, network, perf, report, servers, timing
 from .measure import plain_table, table
 from .running import Settings
-from .targets import NAMES, ROOT, BenchError, Target
+from .targets import GUESTS, NAMES, ROOT, BenchError, Target
 
 PARTS = {
     "boot": boot.boot,
@@ -34,13 +34,19 @@ PARTS = {
     "interrupts": timing.interrupts,
 }
 DEFAULT_TARGETS = "importos,importos-net,linux-mpy,linux-cpy"
+DEFAULT_MACHINES = {"boot": "pc,microvm", "mem": "pc,microvm"}
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {' '.join(PARTS)}")
-    parser.add_argument("--targets", default=DEFAULT_TARGETS, help=f"of {','.join(NAMES)}")
-    parser.add_argument("--machines", default="pc", help="pc,microvm,q35")
+    targets = DEFAULT_TARGETS
+    if (GUESTS / "vmlinux-tiny").is_file():
+        targets += ",linux-tiny-mpy"
+    parser.add_argument("--targets", default=targets, help=f"of {','.join(NAMES)}")
+    parser.add_argument(
+        "--machines", help="pc,microvm,q35; default: pc, of some parts microvm too"
+    )
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0, help="of load, each time")
     parser.add_argument("--memory", type=int, default=256, help="of each guest, MiB")
@@ -63,7 +69,7 @@ def measure(options: argparse.Namespace) -> report.Race:
     for name in options.parts or PARTS:
         settings = Settings(
             targets=[Target(target) for target in options.targets.split(",")],
-            machines=options.machines.split(","),
+            machines=(options.machines or DEFAULT_MACHINES.get(name, "pc")).split(","),
             runs=options.runs,
             memory=options.memory << 20,
             network=options.network or ("tap" if network.can_tap() else "user"),
@@ -80,6 +86,8 @@ def measure(options: argparse.Namespace) -> report.Race:
         settings.temporary.cleanup()
         print(plain_table(table(rows)), flush=True)
         print()
+    if held := bars.table(race.parts):
+        print(plain_table(held, 1))
     return race
 
 

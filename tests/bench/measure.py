@@ -122,13 +122,13 @@ def _times_better(measure: Measure, cells: dict[str, Row], names: list[str], aga
     return f"{format_value(1 / ratio if measure.lower_is_better else ratio)} x"
 
 
-def plain_table(lines: list[list[str]]) -> str:
-    """For a terminal: the first three columns to the left, figures to the right."""
+def plain_table(lines: list[list[str]], left: int = 3) -> str:
+    """For a terminal: the first (left) columns to the left, figures to the right."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     out = []
     for number, line in enumerate(lines):
         cells = [
-            cell.ljust(width) if index < 3 else cell.rjust(width)
+            cell.ljust(width) if index < left else cell.rjust(width)
             for index, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         out.append("  ".join(cells).rstrip())

@@ -13,8 +13,7 @@ from .measure import Measure, Row, Samples, interleaved
 from .running import Guest, GuestError, Settings
 from .targets import ROOT, Target
 
-UNIT = "ms"
-MEAN = Measure("perf_bench, geometric mean", "times linux-mpy", lower_is_better=False)
+MEAN = "geometric mean of perf_bench"
 DONE = re.compile(rb"@@end|@@go\s+SKIP|\w+(Error|Exit)\b.*\n")
 
 
@@ -36,17 +35,27 @@ def scripts(mhz: int = 100, heap_kib: int = 100, only: str = "") -> dict[str, st
 
 
 def perf(settings: Settings) -> list[Row]:
-    """All of perf_bench: the time of each script inside the guest, and the mean of the ratios."""
+    """All of perf_bench: the instructions and the time of each script as the guest measures them,
+    and the means of the ratios. CPython runs those that need nothing of MicroPython's."""
     wanted = scripts()
     settings.machines = settings.machines[:1]
     settings.targets = [t for t in settings.targets if t.name not in ("importos-net", "empty")]
 
-    def take(target: Target, machine: str) -> Samples:
-        times = (run_linux if target.linux else run_images)(settings, target, machine, wanted)
-        return {Measure(f"perf_bench {name}", UNIT): us / 1e3 for name, us in times.items()}
+    def take(target: Target, machine: str, icount: bool = False) -> dict[str, int]:
+        run = run_linux if target.linux else run_images
+        return run(settings, target, machine, wanted, icount)
 
-    rows = interleaved(settings, take)
-    return rows + means(rows)
+    def instructions(target: Target, machine: str) -> Samples:
+        # A microsecond of the guest is a thousand instructions then.
+        counts = take(target, machine, True)
+        return {Measure(name, "million instructions"): us / 1e3 for name, us in counts.items()}
+
+    def time(target: Target, machine: str) -> Samples:
+        return {Measure(name, "ms"): us / 1e3 for name, us in take(target, machine).items()}
+
+    counted = interleaved(settings, instructions, 1)
+    timed = interleaved(settings, time)
+    return means(counted, "instructions") + means(timed, "time") + counted + timed
 
 
 def run_images(
@@ -70,7 +79,7 @@ def run_images(
 
 
 def run_linux(
-    settings: Settings, target: Target, machine: str, wanted: dict[str, str]
+    settings: Settings, target: Target, machine: str, wanted: dict[str, str], icount: bool = False
 ) -> dict[str, int]:
     """The same in one boot of Linux, with a fresh interpreter for each script."""
     files = {f"{name}.py": script.encode() for name, script in wanted.items()}
@@ -78,7 +87,7 @@ def run_linux(
         f"echo; echo @@{name}; $(/bin/busybox cat /etc/python) {name}.py 2>&1" for name in wanted
     ]
     files["run.sh"] = ("\n".join([*lines, "echo; echo @@end"]) + "\n").encode()
-    with Guest(settings, target, "", machine=machine, files=files) as guest:
+    with Guest(settings, target, "", machine=machine, icount=icount, files=files) as guest:
         guest.wait(re.compile(rb"@@end"), settings.timeout * len(wanted))
         text = guest.output.decode("utf-8", "replace").replace("\r", "")
     times = {}
@@ -96,9 +105,9 @@ def parse(text: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def means(rows: list[Row], against: str = "linux-mpy") -> list[Row]:
-    """How many times faster than (against) each target is: the geometric mean over the scripts
-    that both run."""
+def means(rows: list[Row], what: str, against: str = "linux-mpy") -> list[Row]:
+    """How many times better than (against) each target is in (what): the geometric mean over the
+    scripts that both run."""
     times: dict[str, dict[str, float]] = {}
     for row in rows:
         times.setdefault(row.target, {})[row.measure.name] = row.value
@@ -108,5 +117,6 @@ def means(rows: list[Row], against: str = "linux-mpy") -> list[Row]:
         ratios = [base[name] / own[name] for name in own if base.get(name) and own[name]]
         if ratios:
             mean = statistics.geometric_mean(ratios)
-            found.append(Row(MEAN, rows[0].machine, target, mean, [mean]))
+            measure = Measure(f"{MEAN}, {what}", f"times {against}", lower_is_better=False)
+            found.append(Row(measure, rows[0].machine, target, mean, [mean]))
     return found

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import svg, targets
+from . import bars, svg, targets
 from .measure import Measure, Row, table
 
 BEGIN, END = "<!-- race: made by make bench -->", "<!-- race: end -->"
@@ -91,12 +91,16 @@ def document(source: Path, destination: Path) -> None:
         f"processes used {sum(others) / max(1, len(others)):.2f} CPUs on average, "
         f"{max(others, default=0):.2f} at most."
     )
-    tables = [told] + [f"### {name}\n\n{_markdown(rows)}" for name, rows in parts.items() if rows]
+    tables = [told]
+    if held := bars.table(parts):
+        tables.append(f"### bars\n\n{_markdown(held, 1)}")
+    tables += [f"### {name}\n\n{_markdown(table(rows))}" for name, rows in parts.items() if rows]
     body = "\n\n".join(tables)
     destination.write_text(f"{before}{begin}\n{body}\n{end}{after}", encoding="utf-8")
 
 
-def _markdown(rows: list[Row]) -> str:
-    lines = table(rows)
-    lines.insert(1, ["---"] * 3 + ["---:"] * (len(lines[0]) - 3))
+def _markdown(lines: list[list[str]], left: int = 3) -> str:
+    """(lines) with a ruler; so many columns to the left, the others to the right."""
+    ruler = ["---"] * left + ["---:"] * (len(lines[0]) - left)
+    lines = [lines[0], ruler, *lines[1:]]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

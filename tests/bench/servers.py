@@ -14,9 +14,10 @@ from .targets import Target
 
 CONNECTIONS = (1, 16, 64, 256)
 IN_FLIGHT = (1, 16)
-BULK = 20_000_000  # bytes
+BULK = 100_000_000  # bytes
 HTTP_PORT = 8080
 UDP_PORT = "udp5353"
+CONNS_MEMORY = 64 << 20  # bytes, of a guest of ours that holds connections
 HEAP = "64M"  # of MicroPython on Linux, where the default of 1 MB holds few connections
 
 
@@ -124,7 +125,7 @@ def _udp_sample(
 
 
 def tcp(settings: Settings) -> list[Row]:
-    """Streams of 20 MB, in and out."""
+    """Streams of 100 MB, in and out."""
     ports = (5001, 5002)
 
     def take(target: Target, machine: str) -> Samples:
@@ -180,16 +181,19 @@ def idle(settings: Settings) -> list[Row]:
 
 
 def conns(settings: Settings) -> list[Row]:
-    """Idle TCP connections: how many are accepted, and what each costs."""
+    """Idle TCP connections: how many are accepted, ours in 64 MiB, and what each costs."""
     load.allow_files(20_000)
 
     def take(target: Target, machine: str) -> Samples:
         if not target.runs("conns"):
             return {}
         source = target.source("conns")
+        memory = settings.memory if target.linux else CONNS_MEMORY
         with (
             settings.wire(HTTP_PORT) as wire,
-            Guest(settings, target, source, machine=machine, wire=wire, heap=HEAP) as guest,
+            Guest(
+                settings, target, source, machine=machine, wire=wire, memory=memory, heap=HEAP
+            ) as guest,
         ):
             guest.wait()
             return wire.call(_hold, guest, wire.address(HTTP_PORT))

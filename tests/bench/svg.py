@@ -28,7 +28,7 @@ SHOWN = (
     ("tcp", "TCP bulk in", "TCP in, MB/s"),
     ("tcp", "TCP bulk out", "TCP out, MB/s"),
     ("idle", "idle, guest instructions", "Idle, guest instructions per second"),
-    ("perf", "perf_bench, geometric mean", "perf_bench, times Linux with MicroPython"),
+    ("perf", "geometric mean of perf_bench, instructions", "perf_bench, times linux-mpy"),
 )
 WIDTH, LEFT, RIGHT = 760, 130, 90
 BAR, GAP, HEAD = 16, 4, 44
