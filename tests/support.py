@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LOGS = ROOT / "build/tests/logs"
 KERNEL = ROOT / "build/kernel/kernel.elf"  # with symbols; the packaged one has none
+# The long forms of tests that CI runs in part: with IMPORTOS_LONG=1 (tests/README.md).
+LONG = os.environ.get("IMPORTOS_LONG", "0") not in ("", "0")
 MULTIBOOT_MAGIC = (0x1BADB002).to_bytes(4, "little")
 MULTIBOOT_SEARCH = 8192  # bytes from the start of a file in which the header must lie
 
