@@ -24,6 +24,7 @@
 #define JITTER_REPEAT_MAX 40 // as SP 800-90B, 4.4.1, for 1/2 bit per sample and 2^-20
 #define JITTER_WINDOW 512
 #define JITTER_SAME_MAX 410 // as SP 800-90B, 4.4.2, likewise
+#define JITTER_LAGS 16 // a longer period of a clock without jitter is not found
 
 static uint32_t key[KEY_WORDS];
 static uint8_t pool[POOL_SIZE];
@@ -160,14 +161,36 @@ static void add_virtio(void) {
     random_add(data, (size_t)size, size >= 32 && varied ? RANDOM_READY_BITS : 0, "virtio-rng");
 }
 
-// The time that a walk over memory takes, in TSC cycles. Credited only if the samples are neither
-// stuck nor of one dominant value; an emulator that counts instructions (-icount) fails that.
+// The health tests of the jitter: samples that are stuck, of one dominant value, or foretold by
+// the one some places before, as the rounding of a clock that has no jitter is.
+struct health {
+    unsigned repeats, same, foretold[JITTER_LAGS];
+    uint8_t marked, before[JITTER_LAGS];
+    bool failed;
+};
+
+static void health_test(struct health *health, unsigned i, uint8_t sample) {
+    if (i % JITTER_WINDOW == 0) {
+        health->marked = sample;
+        health->same = 0;
+        memset(health->foretold, 0, sizeof(health->foretold));
+    }
+    health->same += sample == health->marked;
+    health->repeats = sample == health->before[(i - 1) % JITTER_LAGS] ? health->repeats + 1 : 0;
+    health->failed |= health->repeats >= JITTER_REPEAT_MAX || health->same >= JITTER_SAME_MAX;
+    for (unsigned lag = 0; lag < JITTER_LAGS; lag++) {
+        health->foretold[lag] += sample == health->before[(i + lag) % JITTER_LAGS];
+        health->failed |= health->foretold[lag] >= JITTER_SAME_MAX;
+    }
+    health->before[i % JITTER_LAGS] = sample;
+}
+
+// The time that a walk over memory takes, in TSC cycles. Credited only if it passes the tests; an
+// emulator that counts instructions (-icount) fails them.
 static void add_jitter(void) {
     static volatile uint8_t walk[4096];
     uint64_t before = rdtsc();
-    uint8_t last = 0, marked = 0;
-    unsigned repeats = 0, same = 0;
-    bool healthy = true;
+    struct health health = { 0 };
     uint64_t mix[4] = { 0 };
     for (unsigned i = 0; i < JITTER_SAMPLES; i++) {
         for (unsigned n = 0; n < 16; n++) {
@@ -181,17 +204,10 @@ static void add_jitter(void) {
             random_add(mix, sizeof(mix), 0, "");
             before = rdtsc();
         }
-        uint8_t sample = (uint8_t)delta;
-        repeats = sample == last ? repeats + 1 : 0;
-        if (i % JITTER_WINDOW == 0) {
-            marked = sample;
-            same = 0;
-        }
-        same += sample == marked;
-        healthy = healthy && repeats < JITTER_REPEAT_MAX && same < JITTER_SAME_MAX;
-        last = sample;
+        health_test(&health, i, (uint8_t)delta);
     }
-    random_add(mix, sizeof(mix), healthy ? JITTER_SAMPLES / JITTER_SAMPLES_PER_BIT : 0, "jitter");
+    unsigned bits = health.failed ? 0 : JITTER_SAMPLES / JITTER_SAMPLES_PER_BIT;
+    random_add(mix, sizeof(mix), bits, "jitter");
 }
 
 void random_event(void) {
