@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: 2026 The ImportOS authors
 #
-# TLS for net.listen() and net.connect(): a Connection in front of net's own. What is written
-# before the handshake is over waits for it, so nothing leaves before the peer is known.
+# TLS for net.listen() and net.connect(): a Connection in front of net's own. on_connect is called
+# when the handshake is over, so the peer is known by then; what is written before waits for it.
 
 import io
-from micropython import const  # noqa: F401
+import os
+from micropython import const
 
 import _net
 
@@ -14,6 +15,7 @@ _FULL = const(65536)
 _MAX = const(262144)
 _POLL = const(3)
 _EAGAIN_ROOM = const(20000)  # of a record with its overhead, below _MAX
+_HANDSHAKE = "10s"  # that a client may take
 
 
 class _Pipe(io.IOBase):
@@ -21,14 +23,19 @@ class _Pipe(io.IOBase):
     def __init__(self, raw):
         self.raw = raw
         self.data = b""
+        self.start = 0
         self.ended = False
 
+    def feed(self, data):
+        self.data = self.data[self.start :] + data
+        self.start = 0
+
     def readinto(self, buffer):
-        count = min(len(buffer), len(self.data))
+        count = min(len(buffer), len(self.data) - self.start)
         if not count:
             return 0 if self.ended else None
-        buffer[:count] = self.data[:count]
-        self.data = self.data[count:]
+        buffer[:count] = memoryview(self.data)[self.start : self.start + count]
+        self.start += count
         return count
 
     def write(self, data):
@@ -45,7 +52,7 @@ class _Pipe(io.IOBase):
 
 
 class Connection:
-    def __init__(self, raw, context, server_side, hostname):
+    def __init__(self, raw, context, server_side, hostname, on_connect, on_refused):
         self._raw = raw
         self._pipe = _Pipe(raw)
         self._session = context.wrap_socket(
@@ -53,12 +60,17 @@ class Connection:
             server_side=server_side,
             do_handshake_on_connect=False,
             server_hostname=hostname,
+            suppress_ragged_eofs=False,
         )
+        self._connected = on_connect
+        self._refused = on_refused
+        self._late = None  # the event that ends a handshake which takes too long
         self._out = b""
         self._in = []
         self._error = None
         self._on_data = self._on_end = self._on_drain = self._on_close = None
-        self._paused = self._ending = self._full = self._peer_ended = False
+        self._secure = self._paused = self._ending = self._full = False
+        self._peer_ended = self._end_told = self._busy = False
         self.data = None
         raw.on_data(self._received)
         raw.on_end(self._end_of_stream)
@@ -66,7 +78,7 @@ class Connection:
         raw.on_close(self._closed)
 
     def __getattr__(self, name):
-        # remote, local, is_open, bytes_in, bytes_out (on the wire), timeout, ref, unref
+        # remote, local, is_open, bytes_in, bytes_out (on the wire)
         if name[0] == "_":
             raise AttributeError(name)
         return getattr(self._raw, name)
@@ -74,6 +86,16 @@ class Connection:
     @property
     def unsent(self):
         return len(self._out) + self._raw.unsent
+
+    # Of the handshake: as ssl's sockets have them, None before it is over.
+    def version(self):
+        return self._session.version()
+
+    def cipher(self):
+        return self._session.cipher() if self._secure else None
+
+    def getpeercert(self, binary_form=False):
+        return self._session.getpeercert(binary_form)
 
     def on_data(self, callback):
         self._on_data = callback
@@ -116,75 +138,135 @@ class Connection:
 
     def pause(self):
         self._paused = True
-        self._raw.pause()
+        if self._secure:
+            self._raw.pause()
 
     def resume(self):
         self._paused = False
         self._raw.resume()
         self._pump()
 
+    def timeout(self, idle, callback=None):
+        self._raw.timeout(idle, callback and (lambda raw: callback(self)))
+
+    def ref(self):
+        self._raw.ref()
+        return self
+
+    def unref(self):
+        self._raw.unref()
+        return self
+
+    # --- The handshake ---
+
+    def _start(self, limit):
+        self._late = os.after(limit, self._too_late).unref()
+        self._pump()
+
+    def _too_late(self, event):
+        self._fail(OSError(110))  # ETIMEDOUT
+
+    def _established(self):
+        self._secure = True
+        self._late.cancel()
+        if self._paused:
+            self._raw.pause()
+        if self._connected:
+            self._connected(self)
+
+    def _fail(self, error):
+        self._error = error
+        if not self._secure and self._refused:
+            self._refused(error)
+        self._raw.abort()
+
+    # --- Both directions ---
+
     def _received(self, data):
-        self._pipe.data += data
+        self._pipe.feed(data)
         self._pump()
 
     def _end_of_stream(self):
         self._pipe.ended = True
         self._pump()
 
-    def _fail(self, error):
-        self._error = error
-        self._raw.abort()
-
     def _pump(self):
-        if self._error is not None:
+        # Not out of a callback of its own: what that wrote goes out when it has returned.
+        if self._busy:
             return
+        self._busy = True
         try:
-            self._read()
-            while self._out:
-                count = self._session.write(self._out)
-                if not count:
-                    break
-                self._out = self._out[count:]
-        except ValueError as error:  # the certificate is not what it should be
-            self._fail(OSError(71, str(error).strip()))  # EPROTO
-            return
-        except OSError as error:
-            # Once everything is said, a peer that minds how we leave is none of our worry.
-            if not self._ending or self._out:
-                self._fail(error)
-                return
-        if self._full and not self.unsent:
-            self._full = False
-            if self._on_drain:
-                self._on_drain()
-        if self._ending and not self._out:
-            self._raw.end()
+            while self._read():
+                self._deliver()
+                self._flush()
+            self._deliver()
+            self._flush()
+        finally:
+            self._busy = False
+        self._settle()
+
+    def _call(self, function, argument):
+        # One call of the session: None if it waits for the wire, or failed.
+        if self._error is None:
+            try:
+                return function(argument)
+            except ValueError as error:  # the certificate is not what it should be
+                self._fail(OSError(71, str(error).strip()))  # EPROTO
+            except OSError as error:
+                # Once everything is said, a peer that minds how we leave is none of our worry.
+                if not self._ending or self._out:
+                    self._fail(error)
 
     def _read(self):
         # Without on_data what was read waits here, and the handshake goes on all the same.
-        while not self._paused and not self._peer_ended and sum(map(len, self._in)) < _FULL:
-            data = self._session.read(_CHUNK)
-            if data is None:
-                break
-            if data:
-                self._in.append(data)
-            else:
-                self._peer_ended = True
-            if self._on_data:
-                self._deliver()
-        self._deliver()
+        if self._peer_ended or self._secure and self._paused:
+            return False
+        if sum(map(len, self._in)) >= _FULL:
+            return False
+        data = self._call(self._session.read, _CHUNK)
+        if not self._secure and self._error is None and self._session.version():
+            self._established()
+        if data:
+            self._in.append(data)
+        elif data is not None:
+            self._peer_ended = True
+        return data
 
     def _deliver(self):
         while self._in and self._on_data and not self._paused:
             self._on_data(self._in.pop(0))
-        if self._peer_ended and not self._in and self._on_data:
-            self._on_end, callback = None, self._on_end
-            if callback:
-                callback()
+        if self._peer_ended and not self._end_told and not self._in and self._on_data:
+            self._end_told = True
+            if self._on_end:
+                self._on_end()
             else:
                 self._ending = True
 
+    def _flush(self):
+        out = memoryview(self._out)
+        sent = 0
+        while sent < len(out):
+            count = self._call(self._session.write, out[sent:])
+            if not count:
+                break
+            sent += count
+        self._out = self._out[sent:]
+
+    def _settle(self):
+        if self._full and not self.unsent:
+            self._full = False
+            if self._on_drain:
+                self._on_drain()
+        if self._ending and not self._out and self._error is None and self._raw.is_open:
+            if self._secure:
+                self._session.unwrap()  # the peer learns that this is all
+            self._raw.end()
+
     def _closed(self, error):
+        if self._late:
+            self._late.cancel()
+        if error and not self._secure and self._error is None and self._refused:
+            self._refused(error)
         callback, self._on_close = self._on_close, None
         self._on_data = self._on_end = self._on_drain = None
         self._session.close()
@@ -192,11 +274,42 @@ class Connection:
             callback(self._error or error)
 
 
-def listen(port, on_connect, host, backlog, context):
-    def accept(raw):
-        on_connect(Connection(raw, context, True, None))
+class Server:
+    def __init__(self):
+        self._on_error = None
 
-    return _net.listen(port, accept, host=host, backlog=backlog)
+    def __getattr__(self, name):
+        if name[0] == "_":
+            raise AttributeError(name)
+        return getattr(self._raw, name)
+
+    # Also for connections whose handshake failed: those never reach on_connect.
+    def on_error(self, callback):
+        self._on_error = callback
+        self._raw.on_error(callback)
+        return callback
+
+    def ref(self):
+        self._raw.ref()
+        return self
+
+    def unref(self):
+        self._raw.unref()
+        return self
+
+    def _refused(self, error):
+        if self._on_error:
+            self._on_error(error)
+
+
+def listen(port, on_connect, host, backlog, context):
+    server = Server()
+
+    def accept(raw):
+        Connection(raw, context, True, None, on_connect, server._refused)._start(_HANDSHAKE)
+
+    server._raw = _net.listen(port, accept, host=host, backlog=backlog)
+    return server
 
 
 # (context) may be a pair: the context and the name that the certificate must have.
@@ -206,24 +319,15 @@ def connect(host, port, on_connect, timeout, context):
         context, name = context
 
     def connected(raw):
-        connection._start()
+        connection._start(timeout)
 
     raw = _net.connect(host, port, connected, timeout=timeout)
-    connection = _Client(raw, context, name, on_connect)
+    connection = _Client(raw, context, False, name, on_connect, None)
     return connection
 
 
 class _Client(Connection):
-    def __init__(self, raw, context, host, on_connect):
-        self._connected = on_connect
-        super().__init__(raw, context, False, host)
-
-    def _start(self):
-        if self._connected:
-            self._connected(self)
-        self._pump()
-
     def _pump(self):
         # Not before there is a wire.
-        if self._raw.is_open or self._pipe.data or self._pipe.ended:
+        if self._late:
             super()._pump()

@@ -27,7 +27,19 @@ def _forwarded(name):
     return property(get, put)
 
 
+class TLSVersion:
+    MINIMUM_SUPPORTED = -2
+    MAXIMUM_SUPPORTED = -1
+    TLSv1_2 = 0x0303
+    TLSv1_3 = 0x0304
+
+
+HAS_TLSv1_2 = HAS_TLSv1_3 = HAS_SNI = True
+
+
 class SSLContext:
+    minimum_version = _forwarded("minimum_version")
+    maximum_version = _forwarded("maximum_version")
     verify_mode = _forwarded("verify_mode")
     verify_callback = _forwarded("verify_callback")
     ecdsa_sign_callback = _forwarded("ecdsa_sign_callback")
@@ -53,8 +65,10 @@ class SSLContext:
         server_side=False,
         do_handshake_on_connect=True,
         server_hostname=None,
+        suppress_ragged_eofs=True,  # False: OSError for an end without close_notify
         **options,
     ):
+        self._context.suppress_ragged_eofs = suppress_ragged_eofs
         return self._context.wrap_socket(
             sock,
             server_side=server_side,

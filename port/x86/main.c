@@ -25,6 +25,7 @@
 #include "lapic.h"
 #include "log.h"
 #include "machine_x86.h"
+#include "mbedtls_port.h"
 #include "memory.h"
 #include "netif_virtio.h"
 #include "options.h"
@@ -105,6 +106,7 @@ static void python_end(void) {
     program_atexit();
     mp_printf(&mp_plat_print, "MPY: soft reboot\n");
     net_soft_reset();
+    mbedtls_soft_reset();
     os_events_reset();
     gc_sweep_all();
     mp_deinit();

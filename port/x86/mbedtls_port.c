@@ -3,6 +3,8 @@
 //
 // What Mbed TLS asks of its platform: entropy and time.
 
+#include "mbedtls_port.h"
+
 #include "py/mpconfig.h"
 
 #if MICROPY_SSL_MBEDTLS
@@ -10,6 +12,7 @@
 #include "mbedtls/entropy.h"
 #include "mbedtls/platform_time.h"
 #include "mbedtls/platform_util.h"
+#include "psa/crypto.h"
 #include "shared/timeutils/timeutils.h"
 
 #include "clock.h"
@@ -28,6 +31,22 @@ int mbedtls_hardware_poll(void *data, unsigned char *output, size_t size, size_t
     return 0;
 }
 
+// TLS 1.3 takes its random numbers here.
+psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *context,
+    uint8_t *output, size_t size, size_t *written) {
+    (void)context;
+    if (!random_ready()) {
+        return PSA_ERROR_INSUFFICIENT_ENTROPY;
+    }
+    random_bytes(output, size);
+    *written = size;
+    return PSA_SUCCESS;
+}
+
+void mbedtls_soft_reset(void) {
+    mbedtls_psa_crypto_free();
+}
+
 mbedtls_ms_time_t mbedtls_ms_time(void) {
     return clock_ns() / NS_PER_MS;
 }
@@ -41,6 +60,11 @@ struct tm *mbedtls_platform_gmtime_r(const mbedtls_time_t *seconds, struct tm *t
         .tm_wday = (t.tm_wday + 1) % 7, .tm_yday = t.tm_yday - 1,
     };
     return tm;
+}
+
+#else
+
+void mbedtls_soft_reset(void) {
 }
 
 #endif // MICROPY_SSL_MBEDTLS

@@ -7,3 +7,8 @@
 Q(/lib)
 Q(/rom)
 Q(fileno)
+Q(maximum_version)
+Q(minimum_version)
+Q(suppress_ragged_eofs)
+Q(unwrap)
+Q(version)

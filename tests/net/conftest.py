@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from guest import Guest
 from lying_device import LyingDevice
+from tls_server import NET, SSL, Authority, server_app
 from wire import APPEND, Wire
 
 from importos import qemu
@@ -125,3 +126,21 @@ def lying(boot: Callable[..., Guest], tmp_path: Path) -> Iterator[Callable[..., 
     yield start
     for device in devices:
         device.close()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def tls_server(serve, build_image, authority):
+    """tls_server(files, *options) -> a guest that echoes once over TLS on both ports."""
+
+    def start(files: tuple[Path, Path], *options: str, **how: object):
+        image = build_image(server_app(files), *files, authority.ca[0], *options)
+        server = serve(image, tcp=(NET, SSL), **how)
+        server.guest.expect_text("serving\r\n")
+        return server
+
+    return start
