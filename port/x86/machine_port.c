@@ -6,6 +6,7 @@
 #include "py/mphal.h"
 
 #include "clock.h"
+#include "machine_console.h"
 #include "machine_disk.h"
 #include "machine_pci.h"
 #include "machine_share.h"
@@ -18,6 +19,7 @@
 #define mp_sys_exit_obj machine_soft_reset_obj
 
 #define MICROPY_PY_MACHINE_EXTRA_GLOBALS \
+    { MP_ROM_QSTR(MP_QSTR_Console), MP_ROM_PTR(&machine_console_type) }, \
     { MP_ROM_QSTR(MP_QSTR_Disk), MP_ROM_PTR(&machine_disk_type) }, \
     { MP_ROM_QSTR(MP_QSTR_Share), MP_ROM_PTR(&machine_share_type) }, \
     { MP_ROM_QSTR(MP_QSTR_RTC), MP_ROM_PTR(&machine_rtc_type) }, \

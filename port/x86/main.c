@@ -24,6 +24,7 @@
 #include "irq.h"
 #include "lapic.h"
 #include "log.h"
+#include "machine_console.h"
 #include "machine_x86.h"
 #include "mbedtls_port.h"
 #include "memory.h"
@@ -84,6 +85,7 @@ static void python_memory(void) {
     heap_boot(option_size("heap", memory_total(), 0));
     drive_boot();
     share_boot();
+    machine_console_boot();
     power_on_leave(sync_disks);
     romfs_reserve(MIN(heap_total() / ROMFS_PART, ROMFS_MAX));
     size_t romfs_size;
