@@ -51,7 +51,7 @@ def fetch(directory: Path) -> Path:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     for package in sorted((directory / "apt/cache/archives").glob("*.deb")):
-        fetch_upstream.run_quietly(["dpkg-deb", "-x", str(package), str(root)], package.name)
+        subprocess.run(["dpkg-deb", "-x", str(package), str(root)], check=True)
     loader = next(root.glob("usr/lib*/ld-linux-x86-64.so.2"))
     partial = directory / "micropython.partial"
     partial.write_text(WRAPPER.format(root=root, loader=loader.relative_to(root)), "utf-8")
