@@ -7,13 +7,17 @@
 #define IMPORTOS_NET_QUIET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-// Before sys_check_timeouts(): make up for the seconds that a long sleep has skipped.
+// Make up for the seconds that a long sleep has skipped: before anything is asked of the stack or
+// given to it, or what is new would be as old as the sleep.
 void net_quiet_wake(void);
 
-// Milliseconds until sys_check_timeouts() must run again. (traffic): since the last call a frame
-// has come or gone.
-uint32_t net_quiet_sleep_ms(uint64_t now_ns, bool traffic);
+// (frame) goes out. True if the stack's timers must be looked at, because it is a question.
+bool net_quiet_sent(const uint8_t *frame, size_t size);
+
+// Milliseconds until sys_check_timeouts() must run again, a minute at most.
+uint32_t net_quiet_sleep_ms(uint64_t now_ns);
 
 #endif // IMPORTOS_NET_QUIET_H

@@ -18,6 +18,7 @@
 #include "events.h"
 #include "net_error.h"
 #include "net_object.h"
+#include "net_quiet.h"
 #include "netif_virtio.h"
 
 #define RESOLVE_LIMIT_NS (5 * NS_PER_S)
@@ -96,6 +97,7 @@ static int ask(struct request *request, ip_addr_t *address) {
         return 0;
     }
     request->asked = true;
+    net_quiet_wake();
     err_t err = dns_gethostbyname_addrtype(request->name, address, on_found, request,
         mp_mod_network_prefer_dns_use_ip_version == 4 ? LWIP_DNS_ADDRTYPE_IPV4_IPV6 :
         LWIP_DNS_ADDRTYPE_IPV6_IPV4);

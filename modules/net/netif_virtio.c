@@ -45,7 +45,6 @@
 static struct net_card cards[VIRTIO_NET_MAX];
 static unsigned card_count;
 static bool started;
-static bool traffic; // since the last poll a frame has come or gone
 static mp_sched_node_t poll_node;
 static struct timer poll_timer;
 
@@ -173,7 +172,6 @@ static unsigned prepare_checksum(uint8_t *frame, size_t size) {
 
 static err_t link_output(struct netif *netif, struct pbuf *p) {
     struct net_card *card = netif->state;
-    traffic = true;
     if (p->tot_len > virtio_net_mtu(card->device) + VIRTIO_NET_HEADER_SIZE) {
         return ERR_BUF;
     }
@@ -182,6 +180,9 @@ static err_t link_output(struct netif *netif, struct pbuf *p) {
         return virtio_net_failed(card->device) ? ERR_IF : ERR_MEM;
     }
     size_t size = pbuf_copy_partial(p, data, p->tot_len, 0);
+    if (net_quiet_sent(data, size) && !card->polling) {
+        net_schedule();
+    }
     unsigned sum_start = virtio_net_checksums(card->device) ? prepare_checksum(data, size) : 0;
     virtio_net_send_end(card->device, size, sum_start, SUM_TCP_OFFSET);
     if (!card->polling) {
@@ -240,7 +241,6 @@ static bool poll_card(struct net_card *card) {
     unsigned count = 0;
     while (count < POLL_FRAMES && virtio_net_receive(card->device, &frame) >= 0) {
         count++;
-        traffic = true;
         input(card, &frame);
     }
     if (virtio_net_send_resumed(card->device)) {
@@ -252,11 +252,11 @@ static bool poll_card(struct net_card *card) {
 static void poll(mp_sched_node_t *node) {
     (void)node;
     bool more = false;
+    net_quiet_wake();
     for (unsigned i = 0; i < card_count; i++) {
         more = poll_card(&cards[i]) || more;
     }
     netif_poll_all();
-    net_quiet_wake();
     sys_check_timeouts();
     net_interfaces_run();
     net_objects_run();
@@ -269,11 +269,7 @@ static void poll(mp_sched_node_t *node) {
     uint64_t now_ns = clock_ns();
     uint64_t deadline_ns = now_ns + FLOOD_PAUSE_NS;
     if (!more) {
-        u32_t sleep_ms = net_quiet_sleep_ms(now_ns, traffic);
-        traffic = false;
-        if (sleep_ms == SYS_TIMEOUTS_SLEEPTIME_INFINITE) {
-            return;
-        }
+        u32_t sleep_ms = net_quiet_sleep_ms(now_ns);
         deadline_ns = (now_ns / NS_PER_MS + sleep_ms) * NS_PER_MS;
     }
     timer_start(&poll_timer, deadline_ns);
@@ -315,6 +311,17 @@ static err_t loop_output_ip6(struct netif *netif, struct pbuf *p, const ip6_addr
     return netif_loop_output(netif, p);
 }
 
+// Before a question arises from the packet.
+static err_t output_ip4(struct netif *netif, struct pbuf *p, const ip4_addr_t *address) {
+    net_quiet_wake();
+    return etharp_output(netif, p, address);
+}
+
+static err_t output_ip6(struct netif *netif, struct pbuf *p, const ip6_addr_t *address) {
+    net_quiet_wake();
+    return ethip6_output(netif, p, address);
+}
+
 static err_t init_netif(struct netif *netif) {
     struct net_card *card = netif->state;
     netif->name[0] = 'e';
@@ -324,8 +331,8 @@ static err_t init_netif(struct netif *netif) {
     netif->mtu = (u16_t)virtio_net_mtu(card->device);
     netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET |
         NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;
-    netif->output = etharp_output;
-    netif->output_ip6 = ethip6_output;
+    netif->output = output_ip4;
+    netif->output_ip6 = output_ip6;
     netif->linkoutput = link_output;
     netif->hostname = net_config_hostname();
     NETIF_SET_CHECKSUM_CTRL(netif, checksum_flags(card, false));

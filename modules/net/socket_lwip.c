@@ -25,6 +25,7 @@
 #include "lwip/udp.h"
 
 #include "net_error.h"
+#include "net_quiet.h"
 #include "netif_virtio.h"
 
 #define ADDRESS_WAIT_MS 10000
@@ -64,6 +65,7 @@ static void wait_for_resolver(const char *name) {
     if (!ipaddr_aton(name, &address) && strcmp(name, "localhost") != 0) {
         net_wait_address(ADDRESS_WAIT_MS);
     }
+    net_quiet_wake();
 }
 
 // A socket speaks the version of the address that it connects to.

@@ -17,6 +17,8 @@ IN_FLIGHT = (1, 16)
 BULK = 100_000_000  # bytes
 HTTP_PORT = 8080
 UDP_PORT = "udp5353"
+SETTLE_S = 25  # an interface asks for routers that long
+IDLE_S = 10
 CONNS_MEMORY = 64 << 20  # bytes, of a guest of ours that holds connections
 HEAP = "64M"  # of MicroPython on Linux, where the default of 1 MB holds few connections
 
@@ -165,14 +167,15 @@ def idle(settings: Settings) -> list[Row]:
             Guest(settings, target, source, machine=machine, wire=wire, count="blocks") as guest,
         ):
             guest.wait()
-            time.sleep(3)
+            time.sleep(SETTLE_S)
             before, instructions = guest.cpu(), guest.instructions()
-            time.sleep(settings.seconds)
+            seconds = max(settings.seconds, IDLE_S)
+            time.sleep(seconds)
             executed = guest.instructions() - instructions
             used = guest.cpu() - before
             return {
-                Measure("idle, CPU of QEMU", "%"): used * 100 / settings.seconds,
-                Measure("idle, guest instructions", "per s"): executed / settings.seconds,
+                Measure("idle, CPU of QEMU", "%"): used * 100 / seconds,
+                Measure("idle, guest instructions", "per s"): executed / seconds,
                 Measure("idle, QEMU's memory", "MiB"): guest.memory_mib(),
             }
 
