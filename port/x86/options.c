@@ -8,6 +8,7 @@
 #include "lib/uzlib/uzlib.h"
 
 #include "boot_info.h"
+#include "fw_cfg.h"
 #include "memory.h"
 #include "options.h"
 #include "panic.h"
@@ -16,7 +17,11 @@
 static const uint8_t *payload;
 static const struct payload_header *header;
 
+#define FW_CFG_ARGUMENTS "args" // the item that has the app's arguments
+#define ARGUMENTS_MAX 2048 // bytes of it
+
 void options_init(void) {
+    fw_cfg_init();
     size_t size;
     payload = memory_payload(&size);
     if (payload == NULL) {
@@ -100,8 +105,19 @@ static int payload_option(const char *key, char *value, size_t size) {
     return length;
 }
 
+static int fw_cfg_option(const char *key, char *value, size_t size) {
+    int length = fw_cfg_get(key, value, size > 0 ? size - 1 : 0);
+    if (length >= 0 && size > 0) {
+        value[(size_t)length < size ? (size_t)length : size - 1] = 0;
+    }
+    return length;
+}
+
 int option_get(const char *key, char *value, size_t size) {
     int length = boot_option(key, value, size);
+    if (length < 0) {
+        length = fw_cfg_option(key, value, size);
+    }
     return length >= 0 ? length : payload_option(key, value, size);
 }
 
@@ -139,9 +155,10 @@ uint64_t option_size(const char *key, uint64_t whole, uint64_t otherwise) {
     }
 }
 
+typedef void use_word(void *arg, const char *word, size_t size);
+
 // Words behind "--" in one text; false if it has no "--".
-static bool text_arguments(const char *at, const char *end,
-    void (*fn)(void *arg, const char *word, size_t size), void *arg) {
+static bool text_arguments(const char *at, const char *end, use_word *fn, void *arg) {
     bool behind = false;
     struct word word;
     while (next_word(&at, end, &word)) {
@@ -154,9 +171,23 @@ static bool text_arguments(const char *at, const char *end,
     return behind;
 }
 
+// All words of QEMU's item; false if there is none.
+static bool fw_cfg_arguments(use_word *fn, void *arg) {
+    char text[ARGUMENTS_MAX];
+    int length = fw_cfg_get(FW_CFG_ARGUMENTS, text, sizeof(text));
+    const char *at = text;
+    const char *end = text + ((size_t)length < sizeof(text) ? (size_t)length : sizeof(text));
+    struct word word;
+    while (length > 0 && next_word(&at, end, &word)) {
+        fn(arg, word.text, word.size);
+    }
+    return length >= 0;
+}
+
 void options_arguments(void (*fn)(void *arg, const char *word, size_t size), void *arg) {
     const char *cmdline = boot_info.cmdline;
-    if (!text_arguments(cmdline, cmdline + strlen(cmdline), fn, arg) && payload != NULL) {
+    if (!text_arguments(cmdline, cmdline + strlen(cmdline), fn, arg)
+        && !fw_cfg_arguments(fn, arg) && payload != NULL) {
         const char *text = (const char *)payload + header->options_offset;
         text_arguments(text, text + header->options_size, fn, arg);
     }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// What the user decided outside of Python: the options in the image's payload, and the kernel
-// command line, which wins. Both are words "key=value"; words after "--" are the app's arguments.
+// What the user decided outside of Python: the kernel command line, QEMU's items opt/importos/KEY
+// (fw_cfg.h), and the options in the image's payload; the first that has a key wins. The first and
+// the last are words "key=value", and words after "--" are the app's arguments; of QEMU's items
+// the one named "args" has these.
 
 #ifndef IMPORTOS_OPTIONS_H
 #define IMPORTOS_OPTIONS_H

@@ -7,8 +7,6 @@
 #include "options.h"
 #include "random.h"
 
-#define ENVIRONMENT_VALUE_MAX 512
-
 static mp_obj_t mp_os_urandom(mp_obj_t size_in) {
     mp_int_t size = mp_obj_get_int(size_in);
     if (size < 0) {
@@ -36,12 +34,14 @@ static mp_obj_t mp_os_getenv(size_t n_args, const mp_obj_t *args) {
     if (set != NULL) {
         return set->value == mp_const_none ? otherwise : set->value;
     }
-    char value[ENVIRONMENT_VALUE_MAX];
-    int length = option_get(key, value, sizeof(value));
+    int length = option_get(key, NULL, 0);
     if (length < 0) {
         return otherwise;
     }
-    return mp_obj_new_str(value, MIN(length, ENVIRONMENT_VALUE_MAX - 1));
+    vstr_t value;
+    vstr_init_len(&value, length);
+    option_get(key, value.buf, length + 1); // vstr has room for the NUL
+    return mp_obj_new_str_from_vstr(&value);
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(mp_os_getenv_obj, 1, 2, mp_os_getenv);
 
