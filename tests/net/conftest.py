@@ -7,11 +7,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from bench.network import GUEST, HOST, Network, can_tap
 from guest import Guest
 from lying_device import LyingDevice
 from tls_server import NET, SSL, Authority, server_app
@@ -102,6 +104,33 @@ def wired(boot: Callable[..., Guest], wire: Wire) -> Callable[..., Guest]:
         guest = boot(image, network=True, edit=edit, append=f"{APPEND} {append}".strip(), **how)
         wire.wait_for_guest()
         return guest
+
+    return start
+
+
+@pytest.fixture
+def space() -> Iterator[Network]:
+    """A name space with a tap device, whose address is HOST; skips where that cannot be."""
+    if not can_tap():
+        pytest.skip("name spaces and tap devices need root and /dev/net/tun")
+    try:
+        network = Network("tap")
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"no name space with a tap device here: {error}")
+    with network:
+        yield network
+
+
+@pytest.fixture
+def tapped(boot: Callable[..., Guest], space: Network) -> Callable[..., Guest]:
+    """tapped(image, append=...) -> a guest on the tap device of (space), GUEST by default."""
+
+    def start(image: Path, *, append: str = f"ip={GUEST}/24 gateway={HOST}", **how) -> Guest:
+        def edit(command: list[str]) -> list[str]:
+            words = (space.netdev() if w.startswith("user,id=n0") else w for w in command)
+            return [*space.prefix(), *words]
+
+        return boot(image, network=True, edit=edit, append=append, **how)
 
     return start
 

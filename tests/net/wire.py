@@ -86,8 +86,8 @@ def echo_request(number: int, data: bytes = b"0123456789abcdef", identity: int =
     return ethernet(ip4(message, ICMP))
 
 
-class Wire:
-    """The peer. (netdev) is QEMU's argument for the guest's end."""
+class Cable:
+    """Frames to and from one guest. (netdev) is QEMU's argument for the guest's end."""
 
     def __init__(self) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -103,11 +103,22 @@ class Wire:
             f"remote.type=inet,remote.host=127.0.0.1,remote.port={remote}"
         )
 
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
     def close(self) -> None:
         self.socket.close()
 
     def send(self, frame: bytes) -> None:
         self.socket.sendto(frame, self.guest)
+
+    def read(self) -> bytes:
+        """One frame. Raises BlockingIOError when there is none."""
+        return self.socket.recv(65536, socket.MSG_DONTWAIT)
+
+
+class Wire(Cable):
+    """The peer at the other end of a cable."""
 
     def frames(self, seconds: float) -> Iterator[bytes]:
         """What comes within (seconds); ARP requests for the peer are answered on the way."""
