@@ -29,7 +29,6 @@
     { MP_ROM_QSTR(MP_QSTR_port16), MP_ROM_PTR(&machine_port16_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_port32), MP_ROM_PTR(&machine_port32_obj) }, \
     { MP_ROM_QSTR(MP_QSTR__ramdisk), MP_ROM_PTR(&ramdisk_get_obj) }, \
-    { MP_ROM_QSTR(MP_QSTR__fault), MP_ROM_PTR(&machine_fault_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_PWRON_RESET), MP_ROM_INT(MACHINE_PWRON_RESET) }, \
     { MP_ROM_QSTR(MP_QSTR_SOFT_RESET), MP_ROM_INT(MACHINE_SOFT_RESET) },
 

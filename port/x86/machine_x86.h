@@ -16,9 +16,6 @@ extern const mp_obj_type_t machine_rtc_type;
 extern const mp_obj_type_t machine_timer_type; // modules/os
 extern const struct machine_port machine_port8_obj, machine_port16_obj, machine_port32_obj;
 
-// _fault(name): provoke a CPU exception, for tests. Returns the names without an argument.
-MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(machine_fault_obj);
-
 MP_DECLARE_CONST_FUN_OBJ_0(machine_soft_reset_obj);
 extern unsigned machine_soft_reset_count; // since the machine started
 extern bool machine_soft_reset_asked; // the pending SystemExit comes from machine.soft_reset()
