@@ -23,10 +23,14 @@ MICROPY_DIR ?= $(abspath $(UPSTREAM)/micropython)
 LWIP_DIR ?= $(abspath $(UPSTREAM)/lwip)
 MBEDTLS_DIR ?= $(abspath $(UPSTREAM)/mbedtls)
 
+# The flavours of the kernel (port/x86/Makefile); FLAVOURS=full builds no other.
+FLAVOURS ?= full standard net udp small
 KERNEL := $(BUILD)/kernel/kernel.elf
+KERNELS := $(patsubst %,$(BUILD)/kernel-%/kernel.elf,$(filter-out full,$(FLAVOURS))) $(KERNEL)
 KERNEL_DATA := $(BUILD)/stamps/kernel-data
 # Quiet about what is up to date; V=1 shows the commands.
-KERNEL_MAKE = $(if $(V),,BUILD_VERBOSE=0) $(MAKE) $(if $(V),,-s) -C port/x86 BUILD=$(abspath $(BUILD)/kernel) \
+KERNEL_MAKE = $(if $(V),,BUILD_VERBOSE=0) $(MAKE) $(if $(V),,-s) -C port/x86 BUILD=$(abspath $(@D)) \
+	FLAVOUR=$(or $(patsubst kernel-%,%,$(filter kernel-%,$(notdir $(@D)))),full) \
 	MICROPY_DIR=$(abspath $(MICROPY_DIR)) LWIP_DIR=$(abspath $(LWIP_DIR)) \
 	MBEDTLS_DIR=$(abspath $(MBEDTLS_DIR)) PYTHON=$(abspath $(BIN)/python)
 
@@ -41,7 +45,8 @@ help:
 	@echo 'make test-upstream  MicroPython'"'"'s own tests alone   [4 min]'
 	@echo 'make test-all       every test, and all of MicroPython'"'"'s: docs/upstream-tests.md [30 min]'
 	@echo 'make check   format, lint, layers, sizes, spelling [20 s]'
-	@echo 'make kernel  the kernel only                       [1 min]'
+	@echo 'make kernel  the kernel only, in all its flavours  [2 min]'
+	@echo '             (FLAVOURS=$(FLAVOURS))'
 	@echo 'make gdb     boot APP under the debugger           [1 s]'
 	@echo 'make wheel   the package for pip, with the kernel  [10 s]'
 	@echo 'make bench   the race against Linux guests; bench-boot, bench-http ... parts of it'
@@ -78,14 +83,16 @@ kernel: $(KERNEL_DATA)
 
 # port/x86/Makefile knows what its files depend on, so it is asked each time. What upstream's
 # makefiles say although nothing has changed is left out.
-$(KERNEL): SHELL := /bin/bash
-$(KERNEL): FORCE $(VENV)/installed $(UPSTREAM_STAMP)
+$(KERNELS): SHELL := /bin/bash
+$(KERNELS): FORCE $(VENV)/installed $(UPSTREAM_STAMP)
 	@+set -o pipefail; $(KERNEL_MAKE) $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(JOBS)) \
 		| sed -u '/^Including User C Module/d; /^GEN .*genhdr/d; / not updated$$/d'
 
-$(KERNEL_DATA): $(KERNEL) tools/dev/package_kernel.py $(BUILD)/stamps/pyproject.toml
-	@$(BIN)/python tools/dev/package_kernel.py $(KERNEL) $(DATA) \
-		--micropython-dir $(MICROPY_DIR)
+$(KERNEL_DATA): $(KERNELS) tools/dev/package_kernel.py $(BUILD)/stamps/pyproject.toml \
+		$(wildcard frozen/*.py frozen/*/*.py)
+	@rm -f $(filter-out $(FLAVOURS:%=$(DATA)/kernel-%.json),$(wildcard $(DATA)/kernel-*.json))
+	@for kernel in $(KERNELS); do $(BIN)/python tools/dev/package_kernel.py $$kernel $(DATA) \
+		--micropython-dir $(MICROPY_DIR) || exit 1; done
 	@touch $@
 
 run: $(KERNEL_DATA)
@@ -148,7 +155,7 @@ wheel: $(KERNEL_DATA)
 	@ls -l dist/*.whl
 
 clean:
-	rm -rf $(BUILD)/kernel $(BUILD)/stamps $(BUILD)/*.elf $(BUILD)/tests $(DATA) dist
+	rm -rf $(BUILD)/kernel* $(BUILD)/stamps $(BUILD)/*.elf $(BUILD)/tests $(DATA) dist
 
 distclean: clean
 	rm -rf $(BUILD) $(VENV)

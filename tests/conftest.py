@@ -23,7 +23,10 @@ Boot = Callable[..., Guest]
 
 @pytest.fixture(scope="session")
 def build_image(tmp_path_factory: pytest.TempPathFactory) -> BuildImage:
-    """build_image(app, *options) -> image; (app) is a program's text, or a path."""
+    """build_image(app, *options) -> image; (app) is a program's text, or a path.
+
+    The kernel is the whole one unless --flavour is among the options; "auto": mkimage's choice.
+    """
     directory = tmp_path_factory.mktemp("images")
     count = 0
 
@@ -39,6 +42,8 @@ def build_image(tmp_path_factory: pytest.TempPathFactory) -> BuildImage:
             arguments.append(source)
         elif app is not None:
             arguments.append(app)
+        if "--flavour" not in options:
+            arguments += ["--flavour", "full"]
         result = run_tool(*arguments, *options)
         assert result.returncode == 0, result.stderr
         return image

@@ -5,15 +5,19 @@
 
 import _os as _c
 from _os import *
-from machine import Disk as _Disk
 from uos import *
 
 from . import path
 
 # disks(): the machine's disks as block devices. sync(): what was written, to files or directly, is
 # kept when it returns; upstream's knows FAT only, and does not tell of errors.
-disks = _Disk.all
-sync = _Disk.sync_all
+try:
+    from machine import Disk as _Disk
+
+    disks = _Disk.all
+    sync = _Disk.sync_all
+except ImportError:
+    pass  # the kernel's flavour has no disks
 
 
 # Event.wait(): a coroutine that returns the number of firings since the last one; 0: cancelled.

@@ -4,20 +4,21 @@
 # The network: our sources, lwIP's (LWIP_DIR, an unpacked release), and MicroPython's socket
 # module with a longer queue for datagrams.
 
+ifneq ($(filter NET,$(PARTS)),)
 
 
 SRC_USERMOD_C += $(addprefix $(USERMOD_DIR)/, \
-	netif_virtio.c net_config.c network_lan.c socket_lwip.c net_error.c \
-	modnet.c net_object.c net_connection.c net_tcp.c net_write.c net_server.c net_udp.c \
-	net_resolve.c net_interface.c)
+	netif_virtio.c net_config.c network_lan.c net_error.c modnet.c net_object.c net_udp.c \
+	net_resolve.c net_interface.c $(call with,TCP,socket_lwip.c net_connection.c net_tcp.c \
+	net_write.c net_server.c))
 SRC_USERMOD_LIB_C += $(addprefix $(USERMOD_DIR)/,net_memory.c net_hooks.c net_quiet.c) \
 	shared/netutils/netutils.c
 SRC_USERMOD_LIB_C += $(addprefix lwip/, \
 	core/def.c core/dns.c core/inet_chksum.c core/init.c core/ip.c core/mem.c core/memp.c \
-	core/netif.c core/pbuf.c core/raw.c core/stats.c core/sys.c core/tcp.c core/tcp_in.c \
-	core/tcp_out.c core/timeouts.c core/udp.c \
+	core/netif.c core/pbuf.c core/stats.c core/sys.c core/timeouts.c core/udp.c \
 	core/ipv4/acd.c core/ipv4/autoip.c core/ipv4/dhcp.c core/ipv4/etharp.c core/ipv4/icmp.c \
 	core/ipv4/igmp.c core/ipv4/ip4.c core/ipv4/ip4_addr.c core/ipv4/ip4_frag.c \
+	$(call with,TCP,core/raw.c core/tcp.c core/tcp_in.c core/tcp_out.c) \
 	core/ipv6/ethip6.c core/ipv6/icmp6.c core/ipv6/inet6.c core/ipv6/ip6.c \
 	core/ipv6/ip6_addr.c core/ipv6/ip6_frag.c core/ipv6/mld6.c core/ipv6/nd6.c \
 	netif/ethernet.c)
@@ -40,3 +41,5 @@ $(NET_GENERATED)/net_modlwip.h: $(TOP)/extmod/modlwip.c
 	    -e 's/"modnetwork.h"/"extmod\/modnetwork.h"/' $< > $@
 	$(Q)! grep -q 'QUEUE_LEN (4)' $@
 QSTR_GLOBAL_DEPENDENCIES += $(NET_GENERATED)/net_modlwip.h
+
+endif

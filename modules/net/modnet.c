@@ -37,8 +37,11 @@ static mp_obj_t net_stats(void) {
     } protocols[] = {
         { MP_QSTR_ethernet, &lwip_stats.link }, { MP_QSTR_arp, &lwip_stats.etharp },
         { MP_QSTR_ip4, &lwip_stats.ip }, { MP_QSTR_ip4_fragments, &lwip_stats.ip_frag },
-        { MP_QSTR_icmp, &lwip_stats.icmp }, { MP_QSTR_ip6, &lwip_stats.ip6 },
-        { MP_QSTR_udp, &lwip_stats.udp }, { MP_QSTR_tcp, &lwip_stats.tcp },
+        { MP_QSTR_icmp, &lwip_stats.icmp }, { MP_QSTR_udp, &lwip_stats.udp },
+        { MP_QSTR_ip6, &lwip_stats.ip6 },
+        #if LWIP_TCP
+        { MP_QSTR_tcp, &lwip_stats.tcp },
+        #endif
     };
     for (size_t i = 0; i < MP_ARRAY_SIZE(protocols); i++) {
         const struct stats_proto *proto = protocols[i].proto;
@@ -67,8 +70,12 @@ static MP_DEFINE_CONST_FUN_OBJ_0(net_entropy_obj, net_entropy);
 static const mp_rom_map_elem_t net_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__net) },
     { MP_ROM_QSTR(MP_QSTR___init__), MP_ROM_PTR(&net_init_obj) },
+    #if LWIP_TCP
     { MP_ROM_QSTR(MP_QSTR_listen), MP_ROM_PTR(&net_listen_obj) },
     { MP_ROM_QSTR(MP_QSTR_connect), MP_ROM_PTR(&net_connect_obj) },
+    { MP_ROM_QSTR(MP_QSTR_Server), MP_ROM_PTR(&net_server_type) },
+    { MP_ROM_QSTR(MP_QSTR_Connection), MP_ROM_PTR(&net_connection_type) },
+    #endif
     { MP_ROM_QSTR(MP_QSTR_udp), MP_ROM_PTR(&net_udp_obj) },
     { MP_ROM_QSTR(MP_QSTR_resolve), MP_ROM_PTR(&net_resolve_obj) },
     { MP_ROM_QSTR(MP_QSTR_config), MP_ROM_PTR(&net_config_obj) },
@@ -77,8 +84,6 @@ static const mp_rom_map_elem_t net_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_entropy), MP_ROM_PTR(&net_entropy_obj) },
     { MP_ROM_QSTR(MP_QSTR_Interface), MP_ROM_PTR(&network_lan_type) },
     { MP_ROM_QSTR(MP_QSTR_Frame), MP_ROM_PTR(&net_frame_type) },
-    { MP_ROM_QSTR(MP_QSTR_Server), MP_ROM_PTR(&net_server_type) },
-    { MP_ROM_QSTR(MP_QSTR_Connection), MP_ROM_PTR(&net_connection_type) },
     { MP_ROM_QSTR(MP_QSTR_Packet), MP_ROM_PTR(&net_packet_type) },
     { MP_ROM_QSTR(MP_QSTR_UDP), MP_ROM_PTR(&net_udp_type) },
 };

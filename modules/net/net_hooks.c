@@ -17,6 +17,8 @@
 #include "clock.h"
 #include "random.h"
 
+#if LWIP_TCP
+
 // --- SipHash-2-4 (Aumasson and Bernstein, 2012) ------------------------------------------------
 
 static uint64_t rotate(uint64_t x, unsigned n) {
@@ -104,6 +106,8 @@ err_t net_tcp_inpacket(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t option
     }
     return ERR_OK;
 }
+
+#endif // LWIP_TCP
 
 // --- checksum -----------------------------------------------------------------------------------
 

@@ -212,12 +212,14 @@ int net_card_send(struct net_card *card, const void *data, size_t size) {
 
 // The ring was full and has room again: what TCP could not send need not wait for its timer.
 static void resume_output(void) {
+    #if LWIP_TCP
     for (struct tcp_pcb *pcb = tcp_active_pcbs, *next; pcb != NULL; pcb = next) {
         next = pcb->next;
         if (pcb->unsent != NULL) {
             tcp_output(pcb);
         }
     }
+    #endif
 }
 
 // --- when the stack runs ------------------------------------------------------------------------

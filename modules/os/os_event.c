@@ -170,7 +170,9 @@ static void unqueue_all(void) {
 }
 
 void os_events_reset(void) {
+    #if MICROPY_PY_MACHINE_UART
     os_uarts_reset();
+    #endif
     os_event_obj_t *next;
     for (os_event_obj_t *event = MP_STATE_VM(os_events); event != NULL; event = next) {
         next = event->next;

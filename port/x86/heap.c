@@ -199,6 +199,7 @@ void gc_collect(void) {
     heap_grow();
 }
 
+#if MICROPY_EMIT_NATIVE
 void *port_exec_commit(void *code, size_t size, void *relocations) {
     void *writable = exec_alloc(size);
     if (writable == NULL) {
@@ -211,3 +212,4 @@ void *port_exec_commit(void *code, size_t size, void *relocations) {
     memcpy(writable, code, size);
     return address;
 }
+#endif

@@ -15,20 +15,27 @@
 #include "ramdisk.h"
 #include "smbios.h"
 
+#if IMPORTOS_DISKS
+#define MACHINE_DISKS \
+    { MP_ROM_QSTR(MP_QSTR_Console), MP_ROM_PTR(&machine_console_type) }, \
+    { MP_ROM_QSTR(MP_QSTR_Disk), MP_ROM_PTR(&machine_disk_type) }, \
+    { MP_ROM_QSTR(MP_QSTR_Share), MP_ROM_PTR(&machine_share_type) }, \
+    { MP_ROM_QSTR(MP_QSTR__ramdisk), MP_ROM_PTR(&ramdisk_get_obj) },
+#else
+#define MACHINE_DISKS
+#endif
+
 // machine.soft_reset() would be sys.exit(), which ends an app and the machine with it.
 #define mp_sys_exit_obj machine_soft_reset_obj
 
 #define MICROPY_PY_MACHINE_EXTRA_GLOBALS \
-    { MP_ROM_QSTR(MP_QSTR_Console), MP_ROM_PTR(&machine_console_type) }, \
-    { MP_ROM_QSTR(MP_QSTR_Disk), MP_ROM_PTR(&machine_disk_type) }, \
-    { MP_ROM_QSTR(MP_QSTR_Share), MP_ROM_PTR(&machine_share_type) }, \
+    MACHINE_DISKS \
     { MP_ROM_QSTR(MP_QSTR_RTC), MP_ROM_PTR(&machine_rtc_type) }, \
     { MP_ROM_QSTR(MP_QSTR_Timer), MP_ROM_PTR(&machine_timer_type) }, \
     { MP_ROM_QSTR(MP_QSTR_pci), MP_ROM_PTR(&machine_pci_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_port8), MP_ROM_PTR(&machine_port8_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_port16), MP_ROM_PTR(&machine_port16_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_port32), MP_ROM_PTR(&machine_port32_obj) }, \
-    { MP_ROM_QSTR(MP_QSTR__ramdisk), MP_ROM_PTR(&ramdisk_get_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_PWRON_RESET), MP_ROM_INT(MACHINE_PWRON_RESET) }, \
     { MP_ROM_QSTR(MP_QSTR_SOFT_RESET), MP_ROM_INT(MACHINE_SOFT_RESET) },
 

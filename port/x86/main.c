@@ -28,7 +28,9 @@
 #include "machine_x86.h"
 #include "mbedtls_port.h"
 #include "memory.h"
+#if IMPORTOS_NET
 #include "netif_virtio.h"
+#endif
 #include "options.h"
 #include "panic.h"
 #include "pic.h"
@@ -77,12 +79,15 @@ static void machine_start(uint32_t magic, uintptr_t info) {
     irq_enable();
 }
 
+#if IMPORTOS_DISKS
 static void sync_disks(void) {
     drive_sync_all(); // nobody is left to hear of an error
 }
+#endif
 
 static void python_memory(void) {
     heap_boot(option_size("heap", memory_total(), 0));
+    #if IMPORTOS_DISKS
     drive_boot();
     share_boot();
     machine_console_boot();
@@ -92,6 +97,7 @@ static void python_memory(void) {
     if (options_romfs(&romfs_size) == NULL) {
         ramdisk_reserve(MIN(MAX(heap_total() / FILES_PART, FILES_MIN), FILES_MAX));
     }
+    #endif
     size_t stack_size = main_stack_top - main_stack_bottom;
     mp_cstack_init_with_top(main_stack_top, MIN(stack_size - STACK_MARGIN, PYTHON_STACK_SIZE));
 }
@@ -100,21 +106,29 @@ static void python_start(void) {
     heap_start();
     mp_init();
     readline_init0();
+    #if IMPORTOS_DISKS
     pyexec_frozen_module("_boot.py", false);
+    #endif
     program_arguments();
 }
 
 static void python_end(void) {
     program_atexit();
     mp_printf(&mp_plat_print, "MPY: soft reboot\n");
+    #if IMPORTOS_NET
     net_soft_reset();
+    #endif
+    #if IMPORTOS_TLS
     mbedtls_soft_reset();
+    #endif
     os_events_reset();
     gc_sweep_all();
     mp_deinit();
     exec_reset();
     machine_soft_reset_count += 1;
 }
+
+#if IMPORTOS_COMPILER
 
 // The prompt in a protected call: an exception that a callback sends to the main program may come
 // while that is a line being typed. Returns true if it asks for a soft reset.
@@ -141,6 +155,17 @@ static void python_repl(void) {
     while (!python_prompt()) {
     }
 }
+
+#else
+
+// Without a compiler there is no prompt: nothing is left to do.
+static void python_repl(void) {
+    mp_printf(&mp_plat_print, "no prompt: the kernel is the flavour '" IMPORTOS_FLAVOUR "'\n");
+    console_flush(1000);
+    power_exit(1);
+}
+
+#endif
 
 void kmain(uint32_t magic, uintptr_t info) {
     machine_start(magic, info);

@@ -10,6 +10,11 @@
 
 #define MICROPY_CONFIG_ROM_LEVEL (MICROPY_CONFIG_ROM_LEVEL_EVERYTHING)
 
+// The parts that a flavour of the kernel may lack; the Makefile defines each as 0 or 1:
+// IMPORTOS_COMPILER (with the prompt, and machine code), IMPORTOS_DISKS (with their file systems,
+// shares and virtio consoles), IMPORTOS_NET (UDP at least), IMPORTOS_TCP (with sockets),
+// IMPORTOS_TLS, IMPORTOS_LIBRARY and IMPORTOS_EXTRAS (modules, see below).
+
 // Types. Representation A: 63-bit small integers, objects on the heap.
 
 typedef intptr_t mp_int_t;
@@ -35,10 +40,11 @@ typedef long ssize_t;
 // Compiler and emitters. Machine code is written to the heap, then committed to the kernel's
 // executable pool, because no memory is writable and executable at once (memory.h).
 
-#define MICROPY_EMIT_X64 (1)
+#define MICROPY_EMIT_X64 (IMPORTOS_COMPILER)
 #define MICROPY_PERSISTENT_CODE_LOAD (1)
-#define MICROPY_ENABLE_COMPILER (1)
-#define MICROPY_COMP_CONST_FLOAT (1)
+#define MICROPY_ENABLE_COMPILER (IMPORTOS_COMPILER)
+#define MICROPY_HELPER_REPL (IMPORTOS_COMPILER)
+#define MICROPY_COMP_CONST_FLOAT (IMPORTOS_COMPILER)
 #define MICROPY_OPT_COMPUTED_GOTO (1)
 void *port_exec_commit(void *code, size_t size, void *relocations);
 #define MP_PLAT_COMMIT_EXEC(code, size, relocations) port_exec_commit(code, size, relocations)
@@ -115,6 +121,12 @@ void heap_give_back(void *area);
 #define MICROPY_MODULE_OVERRIDE_MAIN_IMPORT (1)
 #define MICROPY_READER_VFS (1)
 #define MICROPY_MODULE_WEAK_LINKS (1)
+#if IMPORTOS_TLS
+#define IMPORTOS_NO_MODULE MP_ERROR_TEXT("no module named '%q'")
+#else
+#define IMPORTOS_NO_MODULE MP_ERROR_TEXT( \
+    "no module named '%q' (the kernel is the flavour '" IMPORTOS_FLAVOUR "', not 'full')")
+#endif
 
 // File systems.
 
@@ -148,6 +160,7 @@ void heap_give_back(void *area);
 
 // Modules that the ROM level leaves out or leaves unfinished.
 
+#define MICROPY_PY_BUILTINS_HELP (IMPORTOS_COMPILER)
 #define MICROPY_PY_BUILTINS_HELP_TEXT x86_help_text
 #define MICROPY_PY_DEFLATE_COMPRESS (1)
 #define MICROPY_PY_HASHLIB_MD5 (MICROPY_SSL_MBEDTLS)
@@ -159,21 +172,44 @@ void heap_give_back(void *area);
 // Different at each boot, and cheap: random.c's generator may have to collect entropy first.
 #define MICROPY_PY_RANDOM_SEED_INIT_FUNC ((uint32_t)(clock_wall_ns() * 0x9e3779b97f4a7c15 >> 32))
 uint64_t clock_wall_ns(void);
-#define MICROPY_PY_SELECT_SELECT (1)
+#define MICROPY_PY_SELECT_SELECT (IMPORTOS_LIBRARY)
 #define MICROPY_PY_BTREE (0) // lib/berkeley-db is not in the source package
+
+// What not every app needs.
+
+#define MICROPY_PY_ASYNCIO (IMPORTOS_LIBRARY)
+#define MICROPY_PY_BINASCII (IMPORTOS_LIBRARY)
+#define MICROPY_PY_BUILTINS_COMPLEX (IMPORTOS_LIBRARY)
+#define MICROPY_PY_HASHLIB (IMPORTOS_LIBRARY)
+#define MICROPY_PY_HEAPQ (IMPORTOS_LIBRARY)
+#define MICROPY_PY_JSON (IMPORTOS_LIBRARY)
+#define MICROPY_PY_MATH (IMPORTOS_LIBRARY)
+#define MICROPY_PY_MICROPYTHON_RINGIO (IMPORTOS_LIBRARY)
+#define MICROPY_PY_PLATFORM (IMPORTOS_LIBRARY)
+#define MICROPY_PY_RANDOM (IMPORTOS_LIBRARY)
+#define MICROPY_PY_RE (IMPORTOS_LIBRARY)
+#define MICROPY_PY_SELECT (IMPORTOS_LIBRARY)
+
+// What few apps need.
+
+#define MICROPY_PY_CMATH (IMPORTOS_EXTRAS)
+#define MICROPY_PY_DEFLATE (IMPORTOS_EXTRAS)
+#define MICROPY_PY_FRAMEBUF (IMPORTOS_EXTRAS)
+#define MICROPY_PY_MARSHAL (IMPORTOS_EXTRAS)
+#define MICROPY_PY_UCTYPES (IMPORTOS_EXTRAS)
 
 // machine. Pins, buses and converters do not exist on this machine; drivers take pins that are
 // written in Python, as on the unix port.
 
-#define MICROPY_PY_MACHINE (1)
+#define MICROPY_PY_MACHINE (IMPORTOS_LIBRARY)
 #define MICROPY_PY_MACHINE_INCLUDEFILE "machine_port.c"
-#define MICROPY_PY_MACHINE_RESET (1)
+#define MICROPY_PY_MACHINE_RESET (IMPORTOS_LIBRARY)
 #define MICROPY_PY_MACHINE_BARE_METAL_FUNCS (1)
-#define MICROPY_PY_MACHINE_UART (1)
+#define MICROPY_PY_MACHINE_UART (IMPORTOS_LIBRARY)
 #define MICROPY_PY_MACHINE_UART_INCLUDEFILE "uart_port.c"
 #define MICROPY_PY_MACHINE_UART_IRQ (1)
 #define MICROPY_PY_MACHINE_UART_SENDBREAK (1)
-#define MICROPY_PY_MACHINE_WDT (1)
+#define MICROPY_PY_MACHINE_WDT (IMPORTOS_LIBRARY)
 #define MICROPY_PY_MACHINE_WDT_INCLUDEFILE "wdt_port.c"
 #define MICROPY_PY_MACHINE_BOOTLOADER (1)
 #define MICROPY_PY_MACHINE_DISABLE_IRQ_ENABLE_IRQ (1)
@@ -183,7 +219,9 @@ uint64_t clock_wall_ns(void);
 
 // The network.
 
+#if IMPORTOS_NET
 #include "mpconfig_net.h"
+#endif
 
 #define MP_STATE_PORT MP_STATE_VM
 

@@ -5,7 +5,11 @@
 
 #include <string.h>
 
+#include "py/mpconfig.h"
 #include "lib/uzlib/uzlib.h"
+#if !MICROPY_PY_DEFLATE
+#include "lib/uzlib/crc32.c" // else a part of the module deflate
+#endif
 
 #include "boot_info.h"
 #include "fw_cfg.h"

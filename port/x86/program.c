@@ -6,7 +6,8 @@
 // space of __main__, so that its variables are there at a prompt that follows. When it ends, the
 // options decide:
 //   at-exit=poweroff|reboot|repl|halt   it returned or raised SystemExit; default poweroff
-//   on-crash=repl|poweroff|reboot       it raised anything else; default repl
+//   on-crash=repl|poweroff|reboot       it raised anything else; default repl, or, where the
+//                                       kernel has no prompt, poweroff
 
 #include <string.h>
 
@@ -84,9 +85,13 @@ static void execute(const char *path) {
         mp_raw_code_load_file(name, &module);
         function = mp_make_function_from_proto_fun(module.rc, module.context, NULL);
     } else {
+        #if IMPORTOS_COMPILER
         mp_lexer_t *lexer = mp_lexer_new_from_file(name);
         mp_parse_tree_t tree = mp_parse(lexer, MP_PARSE_FILE_INPUT);
         function = mp_compile(&tree, name, false);
+        #else
+        mp_raise_msg_varg(&mp_type_ImportError, IMPORTOS_NO_MODULE, MP_QSTR_compile);
+        #endif
     }
     mp_call_function_0(function);
 }
@@ -153,7 +158,9 @@ static void end_machine(const char *option, const char *otherwise, int status) {
         return;
     }
     gc_sweep_all(); // closes what the app left open
+    #if IMPORTOS_DISKS
     drive_sync_all();
+    #endif
     console_flush(FLUSH_MS);
     if (strcmp(policy, "reboot") == 0) {
         power_reset();
@@ -179,7 +186,8 @@ static enum program_next run_entry(const char *path) {
     } else {
         mp_obj_print_exception(&mp_plat_print, exception);
         program_atexit();
-        end_machine("on-crash", "repl", is_exception(exception, &mp_type_KeyboardInterrupt)
+        end_machine("on-crash", IMPORTOS_COMPILER ? "repl" : "poweroff",
+            is_exception(exception, &mp_type_KeyboardInterrupt)
             ? STATUS_INTERRUPTED : STATUS_CRASH);
     }
     return PROGRAM_REPL;
@@ -187,11 +195,13 @@ static enum program_next run_entry(const char *path) {
 
 enum program_next program_run(void) {
     machine_soft_reset_asked = false;
+    #if IMPORTOS_COMPILER
     if (files_override() && pyexec_file_if_exists("boot.py") & PYEXEC_FORCED_EXIT) {
         return PROGRAM_SOFT_RESET;
     }
+    #endif
     const char *path = find_entry();
-    if (pyexec_mode_kind != PYEXEC_MODE_FRIENDLY_REPL || path == NULL) {
+    if (path == NULL || (IMPORTOS_COMPILER && pyexec_mode_kind != PYEXEC_MODE_FRIENDLY_REPL)) {
         return PROGRAM_REPL;
     }
     return run_entry(path);

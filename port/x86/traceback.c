@@ -34,16 +34,21 @@ static bool readable(const void *address, size_t size) {
     return aligned(address) && (heap_contains(address, size) || on_stack(address, size));
 }
 
+static bool is_native(const mp_obj_fun_bc_t *fun) {
+    #if MICROPY_EMIT_NATIVE
+    return fun->base.type == &mp_type_fun_native || fun->base.type == &mp_type_native_gen_wrap;
+    #else
+    (void)fun;
+    return false;
+    #endif
+}
+
 static bool is_function(const mp_obj_fun_bc_t *fun) {
     if (!aligned(fun) || !heap_contains(fun, sizeof(*fun))) {
         return false;
     }
     return fun->base.type == &mp_type_fun_bc || fun->base.type == &mp_type_gen_wrap
-           || fun->base.type == &mp_type_fun_native || fun->base.type == &mp_type_native_gen_wrap;
-}
-
-static bool is_native(const mp_obj_fun_bc_t *fun) {
-    return fun->base.type == &mp_type_fun_native || fun->base.type == &mp_type_native_gen_wrap;
+           || is_native(fun);
 }
 
 static bool is_code_state(const mp_code_state_t *state) {
@@ -63,7 +68,10 @@ static bool is_code_state(const mp_code_state_t *state) {
 // The function's name and the line of (state)->ip, out of the bytecode's prelude (py/bc.h).
 static void print_frame(const mp_code_state_t *state) {
     const mp_obj_fun_bc_t *fun = state->fun_bc;
-    const byte *ip = is_native(fun) ? mp_obj_fun_native_get_prelude_ptr(fun) : fun->bytecode;
+    const byte *ip = fun->bytecode;
+    #if MICROPY_EMIT_NATIVE
+    ip = is_native(fun) ? mp_obj_fun_native_get_prelude_ptr(fun) : ip;
+    #endif
     MP_BC_PRELUDE_SIG_DECODE(ip);
     MP_BC_PRELUDE_SIZE_DECODE(ip);
     const byte *line_info_top = ip + n_info;

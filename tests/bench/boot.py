@@ -101,7 +101,7 @@ def size(settings: Settings) -> list[Row]:
             compressed = targets.GUESTS / f"vmlinuz{'-tiny' if target.tiny else ''}"
             parts = [compressed, initrd]
         elif target.name == "importos":
-            parts = [targets.image(target.source("dns_server"), settings.directory)]
+            parts = [targets.image(target.source("dns_server"), settings.directory, "auto")]
         else:
             continue
         data = [part.read_bytes() for part in parts]

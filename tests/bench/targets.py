@@ -144,9 +144,9 @@ def _linux_append(target: Target, machine: str, wire: network.Network | None, ts
     return " ".join(words)
 
 
-def image(source: str, directory: Path) -> Path:
-    """The image of a script; made once for each text."""
-    name = hashlib.sha256(source.encode()).hexdigest()[:16]
+def image(source: str, directory: Path, flavour: str = "full") -> Path:
+    """The image of a script, with that (flavour) of the kernel; made once for each."""
+    name = hashlib.sha256(f"{flavour} {source}".encode()).hexdigest()[:16]
     path = directory / f"{name}.elf"
     if not path.is_file():
         script = directory / f"{name}.py"
@@ -154,7 +154,10 @@ def image(source: str, directory: Path) -> Path:
         # perf_bench's scripts import a module that they make themselves, and a mistake in a script
         # shall end the guest, not lead to the prompt.
         options = BuildOptions(
-            entry=script, optional=("__injected",), boot={"on-crash": "poweroff"}
+            entry=script,
+            optional=("__injected",),
+            boot={"on-crash": "poweroff"},
+            flavour=flavour,
         )
         write_image(build_image(options), path)
     return path

@@ -21,7 +21,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def example(build_image, name: str, *options: str) -> Path:
-    return build_image(EXAMPLES / name, *options)
+    return build_image(EXAMPLES / name, *options, "--flavour", "auto")
 
 
 def run(*command: str, timeout: float = 20) -> str:

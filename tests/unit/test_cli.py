@@ -35,7 +35,7 @@ def test_a_build_says_what_it_did_on_standard_error(command, folder):
     lines = result.err.splitlines()
     assert lines[0] == "   Tracing app.py: 4 modules (microdot 2.7.0)"
     assert re.fullmatch(r" Compiling 4 modules: [\d.]+ KiB of bytecode", lines[1])
-    sizes = r"\(kernel 16\.0, code [\d.]+, files 0\.00\)"
+    sizes = r"\(kernel full 16\.0, code [\d.]+, files 0\.00\)"
     assert re.fullmatch(r"  Building app\.elf: [\d.]+ KiB " + sizes, lines[2])
     assert re.fullmatch(r"  Finished in \d\.\d\ds", lines[3])
     assert lines[4] == "       Try mkimage app.py --run -p 8080:80"
@@ -84,6 +84,7 @@ def test_json_of_a_run_holds_its_end(command, folder):
 def test_report_lists_everything_and_adds_up(command, folder):
     folder(FILES)
     lines = command("mkimage", "-q", "app.py", "data.json", "--report").err.splitlines()
+    assert lines.pop() == "flavour full"
     sizes = [int(line.split()[0]) for line in lines[1:]]
     assert sum(sizes[:-1]) == sizes[-1] == Path("app.elf").stat().st_size
     assert sizes[:-1] == sorted(sizes[:-1], reverse=True)

@@ -71,7 +71,10 @@ def package(folder):
             "build/genhdr/moduledefs.h": MODULEDEFS,
             "build/genhdr/mpversion.h": '#define MICROPY_GIT_TAG "v1.26.1"\n',
             "build/frozen_content.c": FROZEN,
+            "build/parts": "full NET DISKS\n",
             "mp/py/persistentcode.h": PERSISTENT,
+            "mp/extmod/asyncio/__init__.py": "from .core import *\n",
+            "mp/extmod/asyncio/core.py": "import select\n",
             "upstream.json": json.dumps(UPSTREAM),
             **(changes or {}),
         }
@@ -92,6 +95,11 @@ def test_the_three_files_make_a_kernel_that_builds_accept(package):
     meta = loaded.meta
     assert (meta.builtin, meta.extensible) == ({"gc", "__main__"}, {"os"})
     assert meta.frozen == {"asyncio", "asyncio.core", "_boot"}
+    assert (meta.flavour, meta.parts) == ("full", {"DISKS", "NET"})
+    assert kernel.library(Path("out")) == {
+        "asyncio": ["asyncio/__init__.py", "from .core import *\n"],
+        "asyncio.core": ["asyncio/core.py", "import select\n"],
+    }
     assert meta.has("uos")
     assert not meta.has("ugc")
     assert (meta.micropython, meta.commit, meta.flags) == ("1.26.1", "abc", "-O2")
@@ -101,6 +109,14 @@ def test_the_three_files_make_a_kernel_that_builds_accept(package):
     )
     assert Path("out/kernel.sym").read_text() == f"{elf_builder.BASE:x} 40 kmain\n"
     assert b"kmain" not in Path("out/kernel.elf").read_bytes()
+
+
+def test_a_flavour_goes_beside_the_whole_kernel(package):
+    assert package().returncode == 0
+    assert package({"build/parts": "tiny\n"}).returncode == 0
+    assert sorted(kernel.flavours(Path("out"))) == ["full", "tiny"]
+    assert kernel.load(Path("out"), "tiny").path == Path("out/kernel-tiny.elf")
+    assert Path("out/kernel-tiny.sym").exists()
 
 
 def test_packaging_again_touches_nothing(package):
@@ -121,6 +137,7 @@ def test_packaging_again_touches_nothing(package):
         ({"build/genhdr/moduledefs.h": "// empty\n"}, "no registered modules"),
         ({"build/frozen_content.c": "int x;\n"}, "no mp_frozen_names"),
         ({"mp/py/persistentcode.h": "\n"}, "no MPY_VERSION"),
+        ({"mp/extmod/asyncio/core.py": None}, "the source of the frozen `asyncio.core`"),
     ],
 )
 def test_a_build_that_is_not_understood_makes_no_package(package, changes, message):

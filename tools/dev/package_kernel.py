@@ -7,6 +7,9 @@
     package_kernel.py BUILD/kernel.elf [tools/importos/data] [--commit HEX] [--flags="-O2 ..."]
         [--upstream FILE.json | --upstream NAME=VERSION[=SHA256]]...
 
+Another flavour than `full` makes kernel-NAME.elf and so on; the build's file `parts` names it.
+With `full` go the sources of what is frozen into it, in library.json.
+
 The names of built-in modules come from the build's own files beside the ELF (or --build-dir):
 genhdr/moduledefs.h (what MP_REGISTER_MODULE left after the preprocessor) and frozen_content.c.
 The .mpy version comes from --micropython-dir's py/persistentcode.h, and the version of MicroPython
@@ -108,6 +111,32 @@ def upstream_records(items: list[str]) -> list[dict]:
     return sorted(out, key=lambda record: record["name"])
 
 
+def flavour(build_dir: Path) -> tuple[str, list[str]]:
+    """The name of the flavour and its parts, as the build's makefile wrote them."""
+    file = build_dir / "parts"
+    name, *parts = file.read_text().split() if file.exists() else ["full"]
+    return name, sorted(parts)
+
+
+def library(names: list[str], micropython_dir: Path) -> dict[str, list[str]]:
+    """The frozen modules (names): path and source of each."""
+    extmod = micropython_dir / "extmod"
+    out = {}
+    for name in names:
+        path = name.replace(".", "/")
+        tries = [
+            folder / file
+            for folder in (ROOT / "frozen", extmod, extmod / "asyncio")
+            for file in (f"{path}.py", f"{path}/__init__.py")
+        ]
+        found = next((file for file in tries if file.is_file()), None)
+        if found is None:
+            raise SystemExit(f"package_kernel: the source of the frozen `{name}` is not there")
+        inner = "/__init__.py" if found.name == "__init__.py" else ".py"
+        out[name] = [path + inner, found.read_text("utf-8")]
+    return out
+
+
 def git_commit() -> str:
     """This repository's commit, "-dirty" if there are changes, "" outside of git."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
@@ -151,10 +180,15 @@ def main() -> None:
     except (OSError, elf.ElfError) as error:
         raise SystemExit(f"package_kernel: {args.elf}: {error}") from None
     cut = elf.append(parsed, b"")
+    name, parts = flavour(build_dir)
+    sources = library([n for n in frozen if n != "_boot"], args.micropython_dir)
+    stem = "kernel" if name == "full" else f"kernel-{name}"
     meta = {
         "schema": kernel.SCHEMA,
         "version": __version__,
         "commit": git_commit() if args.commit is None else args.commit,
+        "flavour": name,
+        "parts": parts,
         "arch": "x86_64",
         "micropython": micropython,
         "mpy": mpy_version(args.micropython_dir),
@@ -166,13 +200,15 @@ def main() -> None:
         "memory_min": args.memory_min,
     }
     args.output.mkdir(parents=True, exist_ok=True)
-    write(args.output / "kernel.elf", cut)
-    write(args.output / "kernel.sym", write_symbols(read_symbols(args.elf.read_bytes())))
+    write(args.output / f"{stem}.elf", cut)
+    write(args.output / f"{stem}.sym", write_symbols(read_symbols(args.elf.read_bytes())))
     text = json.dumps(meta, indent=1, sort_keys=True) + "\n"
-    write(args.output / "kernel.json", text.encode())
+    write(args.output / f"{stem}.json", text.encode())
+    if name == "full":
+        write(args.output / "library.json", json.dumps(sources, indent=1).encode())
     count = len(builtin) + len(extensible) + len(frozen)
     print(
-        f"{args.output}: kernel.elf {len(cut)} bytes, {count} modules, micropython {micropython}"
+        f"{args.output}: {stem}.elf {len(cut)} bytes, {count} modules, micropython {micropython}"
     )
 
 

@@ -59,6 +59,10 @@ build_options = options(
     click.option("-O", "--optimize", type=click.IntRange(0, 3), help="Default: 2."),
     click.option("--native", multiple=True, help="Compile this module to machine code."),
     click.option("--kernel", type=PATH, help="Another kernel.elf than the one that came along."),
+    click.option(
+        "--flavour",
+        help="Of the kernel. Default: the smallest that the app can use; importos run: full.",
+    ),
     click.option("--config", type=PATH, help="Read this mkimage.toml."),
     click.option("--target", help="Use [tool.mkimage.target.NAME] too."),
 )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import config, elf
+from . import config, elf, flavours
 from .diagnostics import CYAN, GREEN, paint, show, wants_color
 from .errors import EXIT_USAGE, Diagnostic, ImageError, failure
 from .mkimage import BuildOptions, Image, build_image, write_image
@@ -161,7 +161,7 @@ def run(arguments: dict[str, Any]) -> int:
     _run_defaults(settings)
     if entry is not None and _is_elf(entry):
         return _run_image(settings, entry, program, progress)
-    image = _build(settings, progress)
+    image = _build_for_run(settings, progress)
     output = _output_paths(settings)[0]
     if settings["print_command"]:
         write_image(image, output)
@@ -173,6 +173,18 @@ def run(arguments: dict[str, Any]) -> int:
         write_image(image, output)
         outcome = _boot(settings, output, image.memory, program, progress, image.options)
     return outcome.status
+
+
+def _build_for_run(settings: dict[str, Any], progress: Progress) -> Image:
+    """With the whole kernel, which has the prompt, if the machine can hold it."""
+    if settings["flavour"]:
+        return _build(settings, progress)
+    try:
+        return _build({**settings, "flavour": flavours.FULL}, progress)
+    except ImageError as error:
+        if any(diagnostic.code != "M301" for diagnostic in error.diagnostics):
+            raise
+    return _build(settings, progress)
 
 
 def _run_image(settings: dict[str, Any], entry: Path, program: str, progress: Progress) -> int:
@@ -231,6 +243,12 @@ def _build_options(settings: Mapping[str, Any]) -> BuildOptions:
         memory=settings["memory"] or (64 << 20),
         boot=_boot_words(settings),
         kernel=settings["kernel"],
+        flavour=settings["flavour"] or flavours.AUTO,
+        needs=tuple(
+            flavours.Need("DISKS", f"--{key[:-1]}", "command line")
+            for key in ("disks", "shares")
+            if settings[key]
+        ),
         **names,
     )
 
@@ -382,7 +400,8 @@ def _show_build(image: Image, output: Path, progress: Progress, settings: Mappin
     progress.line(
         "Building",
         f"{output.name}: {kib(len(image.data))} KiB "
-        f"(kernel {kib(kernel_size)}, code {kib(code)}, files {kib(files)})",
+        f"(kernel {image.choice.meta.flavour} {kib(kernel_size)}, code {kib(code)}, "
+        f"files {kib(files)})",
     )
 
 

@@ -42,6 +42,8 @@ EXPLAIN = {
     "M304": "The output could not be written. Nothing was left half written.",
     "M306": "The disk image cannot be used: it is not there, is being used by a machine, holds no "
     "file system that is known, or a place in it is written wrong (data.img:/folder/file).",
+    "M307": "The flavour of the kernel that was asked for is not there, or lacks what the app "
+    "uses. Without --flavour the smallest one that has all of it is taken.",
     "M305": "mpy-cross, which compiles the modules, is missing or broke.",
     "M401": "The guest ended badly: an exception left main.py, a panic, a triple fault, or the "
     "time limit. The last lines of its console are shown.",

@@ -118,7 +118,11 @@ def info_text(path: Path) -> str:
         ("image", f"{image['path']}: {image['size']} bytes, ELF64 for Multiboot 1 and PVH"),
         ("sha256", image["sha256"]),
         ("kernel", f"ImportOS {stated} {kern.get('commit', '')}".rstrip()),
-        ("", f"MicroPython {kern.get('micropython', 'unknown')}, {kern['size']} bytes"),
+        (
+            "",
+            f"MicroPython {kern.get('micropython', 'unknown')}, "
+            f"flavour {kern.get('flavour', 'unknown')}, {kern['size']} bytes",
+        ),
         ("sha256", kern["sha256"]),
     ]
     for item in kern.get("upstream", []):
@@ -188,6 +192,7 @@ def _rom_path(name: str) -> str:
 
 def symbols_for(path: Path | None) -> Symbols:
     """The symbols of an ELF, of the packaged kernel in an image, or of the packaged kernel."""
+    name: str | None = "full"
     if path is not None:
         try:
             found = read_symbols(path.read_bytes())
@@ -196,14 +201,15 @@ def symbols_for(path: Path | None) -> Symbols:
         if found:
             return Symbols(found)
         digest = describe(open_image(path))["kernel"]["sha256"]
-        if digest != kernel.load().meta.sha256:
+        name = next((n for n, m in kernel.flavours().items() if m.sha256 == digest), None)
+        if name is None:
             raise failure(
                 "M303",
                 "the image's kernel is not the one that came with these tools",
                 file=display(path),
                 hints=("give the kernel's ELF file that has the symbols",),
             )
-    where = kernel.load().path.with_suffix(".sym")
+    where = kernel.load(None, name).path.with_suffix(".sym")
     try:
         return Symbols(parse_symbols(where.read_text()))
     except (OSError, ValueError) as error:
@@ -239,7 +245,8 @@ def _doctor_kernel(path: Path | None) -> str:
     meta = loaded.meta
     return (
         f"ImportOS {meta.version} {meta.commit}, MicroPython {meta.micropython}, "
-        f"{loaded.elf.size >> 10} KiB, {len(meta.names)} modules"
+        f"{loaded.elf.size >> 10} KiB, {len(meta.names)} modules, "
+        f"flavours {', '.join(kernel.flavours(path))}"
     )
 
 

@@ -5,11 +5,15 @@
 
 Three files travel together; tools/dev/package_kernel.py makes them from a kernel build:
 `kernel.elf` (cut behind its last segment), `kernel.sym` (symbols, for `importos symbolize`) and
-`kernel.json`, one object with these keys:
+`kernel.json`. These are the flavour `full`; another one is beside them as `kernel-NAME.elf` and so
+on (flavours.py). `library.json` has the sources of what is frozen into `full`, for flavours
+that freeze nothing: name -> [path, text]. `kernel.json` is one object with these keys:
 
     schema         1
     version        of ImportOS, "0.1.0"
     commit         of this repository, or ""
+    flavour        "full"
+    parts          what of the kernel may be missing and is there: ["COMPILER", "DISKS", ...]
     arch           "x86_64"
     micropython    "1.26.1"
     mpy            {"version": 6, "sub_version": 3, "arch": "x64", "small_int_bits": 63}
@@ -48,6 +52,9 @@ class Meta:
 
     version: str
     commit: str
+    flavour: str
+    parts: frozenset[str]
+    size: int
     arch: str
     micropython: str
     mpy: dict
@@ -85,14 +92,43 @@ def digest(kernel: elf.Kernel) -> str:
     return hashlib.sha256(elf.append(kernel, b"")).hexdigest()
 
 
-def load(path: Path | None = None) -> LoadedKernel:
-    """The kernel that builds use. Raises ImageError M302 when it is missing or damaged."""
+def locate(path: Path | None = None, flavour: str = "full") -> tuple[Path, bool]:
+    """Where the kernel file of a flavour is, and whether the user named it."""
     given = path or (Path(env) if (env := os.environ.get("IMPORTOS_KERNEL")) else None)
     where = given or DATA / "kernel.elf"
     if where.is_dir():
         where /= "kernel.elf"
+    if flavour != "full":
+        where = where.with_name(f"{where.stem}-{flavour}{where.suffix}")
+    return where, bool(given)
+
+
+def flavours(path: Path | None = None) -> dict[str, Meta]:
+    """The flavours that are there, by name, `full` among them. Raises ImageError M302."""
+    where, given = locate(path)
+    if not where.is_file():
+        _read(where, given)
+    full = _load_meta(where.with_suffix(".json"), given)
+    found = {full.flavour: full}
+    for beside in sorted(where.parent.glob(f"{where.stem}-*.json")):
+        meta = _load_meta(beside, given)
+        found.setdefault(meta.flavour, meta)
+    return found
+
+
+def library(path: Path | None = None) -> dict[str, list[str]]:
+    """The path and the source of each module frozen into the kernel, if they came along."""
+    try:
+        return json.loads((locate(path)[0].parent / "library.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+
+
+def load(path: Path | None = None, flavour: str = "full") -> LoadedKernel:
+    """The kernel that builds use. Raises ImageError M302 when it is missing or damaged."""
+    where, given = locate(path, flavour)
     exit_code = EXIT_INPUT if given else EXIT_ENVIRONMENT
-    data = _read(where, bool(given))
+    data = _read(where, given)
     try:
         parsed = elf.parse(data)
     except elf.ElfError as error:
@@ -100,16 +136,16 @@ def load(path: Path | None = None) -> LoadedKernel:
             "M302",
             f"the kernel cannot be used: {error}",
             file=str(where),
-            hints=(_kernel_hint(bool(given)),),
+            hints=(_kernel_hint(given),),
             exit_code=exit_code,
         ) from None
-    meta = _load_meta(where.with_suffix(".json"), bool(given))
+    meta = _load_meta(where.with_suffix(".json"), given)
     if meta.sha256 != digest(parsed):
         raise failure(
             "M302",
             f"the kernel is damaged: its bytes are not those that `{where.stem}.json` states",
             file=str(where),
-            hints=(_kernel_hint(bool(given)),),
+            hints=(_kernel_hint(given),),
             exit_code=exit_code,
         )
     return LoadedKernel(where, parsed, meta)
@@ -173,6 +209,9 @@ def parse_meta(text: str) -> Meta:
     return Meta(
         version=str(raw["version"]),
         commit=str(raw["commit"]),
+        flavour=str(raw.get("flavour", "full")),
+        parts=frozenset(raw.get("parts", ())),
+        size=int(raw["size"]),
         arch=str(raw["arch"]),
         micropython=str(raw["micropython"]),
         mpy=mpy,

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import __version__, elf, freeze, kernel, payload
+from . import __version__, elf, flavours, freeze, kernel, payload
 from .environment import site_folders
 from .errors import EXIT_ENVIRONMENT, Diagnostic, ImageError, failure
 from .modules import Module, display, read_source
@@ -51,6 +51,8 @@ class BuildOptions:
     memory: int = MEMORY_DEFAULT
     boot: Mapping[str, str] = field(default_factory=dict)
     kernel: Path | None = None
+    flavour: str = flavours.AUTO
+    needs: tuple[flavours.Need, ...] = ()  # beside those of the sources
 
 
 @dataclass(slots=True)
@@ -73,6 +75,7 @@ class Image:
 
     data: bytes
     kernel: kernel.LoadedKernel
+    choice: flavours.Choice
     modules: list[BuiltModule]
     files: list[tuple[str, int]]
     warnings: list[Diagnostic]
@@ -93,16 +96,17 @@ class Image:
 def build_image(options: BuildOptions) -> Image:
     """Build an image in memory. Raises ImageError for what the user can fix."""
     started = time.perf_counter()
-    loaded = kernel.load(options.kernel)
+    metas = kernel.flavours(options.kernel)
     entry = find_entry(options.entry) if options.entry is not None else None
     folder = entry.parent if entry else None
     tracer = Tracer(
-        loaded.meta,
+        next(iter(metas.values())),
         folder,
         options.paths,
         site_folders(),
         options.exclude,
         options.optional,
+        kernel.library(options.kernel),
     )
     if entry:
         tracer.add_script(entry, "main", "__main__")
@@ -113,10 +117,13 @@ def build_image(options: BuildOptions) -> Image:
         tracer.add_name(name)
     tracer.run()
     traced = time.perf_counter()
-    rom, built, warnings = _compile(tracer, options, loaded.meta.mpy)
+    choice, warnings = _choose(options, metas, tracer)
+    loaded = kernel.load(options.kernel, choice.meta.flavour)
+    rom, built, more = _compile(tracer, options, loaded.meta)
+    warnings += more
     compiled = time.perf_counter()
     files = _read_files(plain, rom)
-    image = _assemble(options, loaded, entry, tracer, rom, built, files)
+    image = _assemble(options, loaded, choice, entry, tracer, rom, built, files)
     image.sources = [m.path for m in tracer.modules.values()] + list(plain.values())
     image.warnings = tracer.complaints.warnings + warnings
     image.seconds = {
@@ -260,11 +267,48 @@ def _add_file(path: Path, rom: str, tracer: Tracer, plain: dict[str, Path]) -> N
     plain[rom] = path
 
 
+def _choose(
+    options: BuildOptions, metas: Mapping[str, kernel.Meta], tracer: Tracer
+) -> tuple[flavours.Choice, list[Diagnostic]]:
+    """The kernel for the app, and a warning if one was asked for that lacks something."""
+    needs = [*options.needs, *tracer.needs]
+    if options.entry is None:
+        needs.append(flavours.Need("ANY", "the prompt", "no entry"))
+    if options.keep_source:
+        needs.append(flavours.Need("COMPILER", "--source", "command line"))
+    if options.native:
+        needs.append(flavours.Need("COMPILER", "--native", "command line"))
+    for key in ("at-exit", "on-crash"):
+        if options.boot.get(key) == "repl":
+            needs.append(flavours.Need("COMPILER", f"{key}=repl", "options"))
+    if options.boot.get("override") == "yes":
+        needs += [flavours.Need(part, "override", "options") for part in ("COMPILER", "DISKS")]
+    names = {n: by for n, by in tracer.kernel_used.items() if n not in tracer.library}
+    if options.flavour == flavours.AUTO:
+        return flavours.choose(metas.values(), names, needs), []
+    if options.flavour not in metas:
+        raise failure(
+            "M307",
+            f"there is no flavour `{options.flavour}` of the kernel",
+            hints=(f"there are {', '.join(sorted(metas))}",),
+        )
+    choice = flavours.Choice(metas[options.flavour])
+    lacks = list(flavours.missing(choice.meta, names, needs))
+    if not lacks:
+        return choice, []
+    message = f"the flavour `{options.flavour}` lacks {lacks[0]}"
+    more = (f"and {len(lacks) - 1} more: {', '.join(lacks[1:4])}",) if lacks[1:] else ()
+    return choice, [Diagnostic("M307", message, level="warning", notes=more)]
+
+
 def _compile(
-    tracer: Tracer, options: BuildOptions, mpy: dict
+    tracer: Tracer, options: BuildOptions, meta: kernel.Meta
 ) -> tuple[dict[str, bytes], list[BuiltModule], list[Diagnostic]]:
     """The ROM's modules by path, what is told of them, and warnings."""
-    modules = [m for m in sorted(tracer.modules.values(), key=lambda m: m.rom) if m.rom]
+    mpy = meta.mpy
+    wanted = [m for name, m in tracer.library.items() if name not in meta.frozen]
+    wanted += tracer.modules.values()
+    modules = [m for m in sorted(wanted, key=lambda m: m.rom) if m.rom]
     native = set(options.native)
     for name in sorted(native - {m.name for m in modules} - {"__main__"}):
         raise failure("M101", f"`--native {name}`: the app has no such module")
@@ -326,6 +370,7 @@ def _read_files(plain: Mapping[str, Path], rom: dict[str, bytes]) -> list[tuple[
 def _assemble(
     options: BuildOptions,
     loaded: kernel.LoadedKernel,
+    choice: flavours.Choice,
     entry: Path | None,
     tracer: Tracer,
     rom: dict[str, bytes],
@@ -338,6 +383,7 @@ def _assemble(
         "kernel": {
             "version": loaded.meta.version,
             "commit": loaded.meta.commit,
+            "flavour": loaded.meta.flavour,
             "micropython": loaded.meta.micropython,
             "sha256": loaded.meta.sha256,
             "upstream": list(loaded.meta.upstream),
@@ -354,6 +400,7 @@ def _assemble(
     image = Image(
         data=data,
         kernel=loaded,
+        choice=choice,
         modules=built,
         files=files,
         warnings=[],

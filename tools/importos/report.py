@@ -14,7 +14,8 @@ from .mkimage import Image
 def table(image: Image) -> str:
     """What takes how much room, largest first."""
     kernel_size = len(image.data) - image.payload_size
-    rows = [(kernel_size, "kernel", f"ImportOS {image.kernel.meta.version}")]
+    meta = image.kernel.meta
+    rows = [(kernel_size, "kernel", f"ImportOS {meta.version}, {meta.flavour}")]
     for module in image.modules:
         origin = f"{module.dist} {module.version}".strip() or module.origin
         rows.append((module.size, module.rom, f"{origin}, {module.source_size} bytes of source"))
@@ -28,6 +29,7 @@ def table(image: Image) -> str:
     for size, name, origin in rows:
         lines.append(f"{size:>9}  {100 * size / total:>5.1f}  {name:<{width}}  {origin}")
     lines.append(f"{total:>9}  100.0  total")
+    lines.append(f"flavour {image.choice}")
     return "\n".join(lines)
 
 
@@ -46,6 +48,8 @@ def as_json(image: Image, output: Path, outcome: Any, seconds: float) -> dict:
         "kernel": {
             "version": meta.version,
             "commit": meta.commit,
+            "flavour": meta.flavour,
+            "flavours_passed_over": [{"name": n, "lacks": w} for n, w in image.choice.why],
             "micropython": meta.micropython,
             "size": len(image.data) - image.payload_size,
             "sha256": meta.sha256,

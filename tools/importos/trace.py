@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from . import imports, syntax
+from . import flavours, imports, syntax
 from .complaints import Complaints
 from .environment import (
     EXTENSION_SUFFIXES,
@@ -22,6 +22,7 @@ from .environment import (
     distribution,
 )
 from .errors import EXIT_ENVIRONMENT, EXIT_INPUT, ImageError, failure
+from .flavours import Need
 from .imports import Attempt, ImportSite
 from .kernel import Meta
 from .modules import Found, Module, display, read_source
@@ -31,7 +32,12 @@ SITE_PREFIX = "lib/"  # of installed packages in the ROM; on the guest's sys.pat
 
 
 class Tracer:
-    """One traversal. Add roots, call run(), then read (modules), (warnings) and (kernel_used)."""
+    """One traversal. Add roots, call run(), then read (modules), (warnings) and (kernel_used).
+
+    What is frozen into the kernel is followed through its source in (library), kernel.library():
+    (kernel_used) names all that the app needs of the kernel, and the attribute (library) what it
+    needs where nothing is frozen. (needs) are parts of the kernel that no import tells of.
+    """
 
     def __init__(
         self,
@@ -41,6 +47,7 @@ class Tracer:
         sites: Sequence[Path] = (),
         exclude: Iterable[str] = (),
         optional: Iterable[str] = (),
+        library: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.meta = meta
         self.folder = folder
@@ -50,6 +57,9 @@ class Tracer:
         self.optional = set(optional)
         self.listing = Listing()
         self.modules: dict[str, Module] = {}
+        self.library: dict[str, Module] = {}
+        self.needs: list[Need] = []
+        self._frozen = library or {}
         self.kernel_used: dict[str, list[tuple[str, int]]] = {}
         self.missing_optional: dict[str, list[tuple[str, int]]] = {}
         self.complaints = Complaints(self)
@@ -92,17 +102,37 @@ class Tracer:
 
     def _scan(self, module: Module) -> None:
         if module.compiled:
+            # Nobody knows what it imports.
+            self.needs.append(Need("ANY", "bytecode", module.shown))
             return
         tree, module.lines, module.source = syntax.parse(module.source, module.shown)
         newer = syntax.check(tree, module.shown, module.lines)
         self.complaints.errors += [(diagnostic, module) for diagnostic in newer]
         found = imports.scan(tree, module.name, module.lines)
+        if module.origin == "library":
+            self._scan_library(found.items, module)
+            return
+        text = module.source.decode("utf-8", "replace")
+        self.needs += flavours.scan(tree, text, module.shown, module.origin == "site")
         self._resolve(found.items, module, must=True)
+        for line, _, _, text in found.dynamic:
+            self.needs.append(Need("ANY", f"`{text}`", module.shown, line))
         if module.origin != "site":
             for line, col, end, text in found.dynamic:
                 self.complaints.warnings.append(
                     self.complaints.dynamic(module, line, col, end, text)
                 )
+
+    def _scan_library(self, items: list[ImportSite | Attempt], module: Module) -> None:
+        """Only what it imports at once: the rest is there, or nobody gets to it."""
+        sites = [i for i in items if isinstance(i, ImportSite) and not i.deferred]
+        self._resolve(sites, module, must=False)
+        for part in flavours.LIBRARY.get(module.name, ()):
+            self.needs.append(Need(part, f"`{module.name}`", self.chain_start(module.name)))
+
+    def chain_start(self, name: str) -> str:
+        """Who, of the app, brought (name) in."""
+        return self.complaints.chain(name)[-1]
 
     def _resolve(self, items: list[ImportSite | Attempt], module: Module, must: bool) -> bool:
         """Take the items in; whether all of them were found."""
@@ -177,12 +207,30 @@ class Tracer:
         if found.path is None:
             self.kernel_used.setdefault(name, []).append(where)
             return
+        if found.origin == "library":
+            self._take_library(name, where)
+            return
         if name in self.modules:
             self.modules[name].imported_by.append(where)
             return
         module = self._make(name, found)
         module.imported_by.append(where)
         self._enter(module)
+
+    def _take_library(self, name: str, where: tuple[str, int]) -> None:
+        """A package is taken whole: some import their own parts by names that cannot be traced."""
+        self.kernel_used.setdefault(name, []).append(where)
+        if name in self.library:
+            return
+        path, text = self._frozen[name]
+        rom = SITE_PREFIX + path.removesuffix(".py")
+        module = Module(name, Path(path), rom, "library", path, text.encode())
+        module.is_package = path.endswith("/__init__.py")
+        self.library[name] = module
+        self._queue.append(module)
+        for inner in self._frozen:
+            if inner.startswith(f"{name}."):
+                self._take_library(inner, where)
 
     # -- finding
 
@@ -192,8 +240,13 @@ class Tracer:
             return self._find_top(name)
         owner = self.modules.get(parent)
         if owner is None:
-            return Found("kernel") if self.meta.has(name) else None
+            return self._find_in_kernel(name)
         return self._search(owner.origin, owner.folders, last)
+
+    def _find_in_kernel(self, name: str) -> Found | None:
+        if name in self.meta.frozen and name in self._frozen:
+            return Found("library", Path(self._frozen[name][0]))
+        return Found("kernel") if self.meta.has(name) else None
 
     def _find_top(self, name: str) -> Found | None:
         in_kernel = self.meta.has(name)
@@ -203,7 +256,7 @@ class Tracer:
         if found := self._search("path", self.paths, name):
             return found
         if in_kernel:
-            return Found("kernel")
+            return self._find_in_kernel(name)
         if name in sys.stdlib_module_names:
             return None
         return self._search("site", self.sites, name)

@@ -61,7 +61,7 @@ uint16_t net_checksum(const void *data, int size);
 #define LWIP_BROADCAST_PING 0
 #define LWIP_MULTICAST_PING 0
 #define LWIP_IGMP 1
-#define LWIP_RAW 1
+#define LWIP_RAW IMPORTOS_TCP // for sockets
 #define LWIP_DHCP 1
 #define LWIP_DHCP_DOES_ACD_CHECK 0 // it costs 2 s at every boot
 #define LWIP_AUTOIP 1
@@ -97,7 +97,7 @@ uint16_t net_checksum(const void *data, int size);
 #define SO_REUSE 1
 
 // TCP. modlwip.c keeps the free space of the send buffer in 16 bits, so it stays below 64 KiB.
-#define LWIP_TCP 1
+#define LWIP_TCP IMPORTOS_TCP
 #define TCP_MSS 1460
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 2

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: 2026 The ImportOS authors
+"""Each flavour of the kernel boots, ends with its status, tells of faults and of what it lacks.
+
+Which one an app gets is tests/unit/test_flavour_choice.py's; examples that talk run with the one
+that mkimage chooses in tests/net/test_net_examples.py.
+"""
+
+from __future__ import annotations
+
+import pytest
+from gdbstub import GdbStub
+from support import ROOT
+
+from importos import kernel, symbolize
+
+FLAVOURS = ("full", "standard", "net", "udp", "small")
+BARE = ("net", "udp", "small")  # without compiler, prompt and disks
+PANIC_STATUS = 125
+MAX_700_KB = 700_000  # the kernel file, for apps without TLS
+
+APP = """
+import sys, time
+def inner():
+    hash(1)
+def outer():
+    inner()
+print("ready", sys.platform)
+time.sleep_ms(10)
+class Closing:
+    def __enter__(self): return self
+    def __exit__(self, *e): print("closed", 2**70, 1 / 3, sorted({3, 1}), "%5.2f" % 2.5)
+with Closing():
+    pass
+"""
+END = "import sys\nsys.exit(42)\n"
+FAULT = APP + "while True:\n    time.sleep_ms(20)\n    outer()\n"
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_hello_on_every_machine(boot, build_image, machine, flavour):
+    image = build_image(ROOT / "examples/hello.py", "--flavour", flavour)
+    guest = boot(image, **machine)
+    guest.expect_text("Hello from Python on bare metal!\r\n")
+    guest.expect_exit(0)
+
+
+@pytest.mark.parametrize("flavour", BARE)
+def test_a_program_ends_with_its_status(boot, build_image, flavour):
+    guest = boot(build_image(APP + END, "--flavour", flavour))
+    guest.expect_text("ready x86\r\n")
+    guest.expect_text("closed 1180591620717411303424 0.3333333333333333 [1, 3]  2.50\r\n")
+    guest.expect_exit(42)
+
+
+@pytest.mark.parametrize("flavour", BARE)
+def test_an_exception_is_told_with_its_lines_and_ends_the_machine(boot, build_image, flavour):
+    guest = boot(
+        build_image("def f():\n    raise ValueError('no')\n\nf()\n", "--flavour", flavour)
+    )
+    with guest.allow("traceback"):
+        guest.expect(r'File "app.py", line 4, in <module>')
+        guest.expect(r'File "app.py", line 2, in f')
+        guest.expect_text("ValueError: no\r\n")
+        guest.expect_exit(1)
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_a_fault_is_told_with_python_lines_and_symbols(boot, build_image, flavour):
+    symbols = kernel.load(None, flavour).path.with_suffix(".sym").read_text()
+    address = next(
+        int(line.split()[0], 16) for line in symbols.splitlines() if " mp_builtin_hash" in line
+    )
+    guest = boot(build_image(FAULT, "--on-crash", "poweroff", "--flavour", flavour))
+    guest.expect_text("closed")
+    with GdbStub(guest.gdb_path) as gdb:
+        gdb.write(address, b"\x0f\x0b")
+    assert guest.status().code == PANIC_STATUS
+    report = symbolize.Symbols(symbolize.parse_symbols(symbols)).annotate(guest.log_text())
+    assert "panic: invalid opcode (#UD)" in report
+    assert "<mp_builtin_hash" in report
+    assert "<mp_execute_bytecode+" in report
+    assert 'File "app.py", line 4, in inner' in report
+    assert 'File "app.py", line 6, in outer' in report
+
+
+@pytest.mark.parametrize("flavour", ("standard", *BARE))
+def test_a_missing_module_names_the_flavour(boot, build_image, flavour):
+    app = "try:\n    import tls\nexcept ImportError as e:\n    print(e)\n"
+    guest = boot(build_image(app, "--flavour", flavour))
+    guest.expect_text(f"no module named 'tls' (the kernel is the flavour '{flavour}', not 'full')")
+    guest.expect_exit(0)
+
+
+def test_a_bare_kernel_without_an_app_has_no_prompt(boot, build_image):
+    guest = boot(build_image(None, "--flavour", "small"))
+    guest.expect_text("no prompt: the kernel is the flavour 'small'\r\n")
+    guest.expect_exit(1)
+
+
+def test_events_of_os_run_from_the_rom(boot, build_image):
+    app = "import os\nos.after('10ms', lambda event: print('fired', os.path.join('a', 'b')))\n"
+    guest = boot(build_image(app, "--flavour", "auto"))
+    guest.expect_text("fired a/b\r\n")
+    guest.expect_exit(0)
+
+
+def test_the_kernel_without_tls_is_small_enough():
+    assert kernel.load(None, "standard").elf.size <= MAX_700_KB
