@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lwip/acd.h"
+#include "lwip/autoip.h"
 #include "lwip/dhcp.h"
 #include "lwip/dns.h"
 #include "py/binary.h"
@@ -34,6 +36,7 @@ typedef struct _net_frame_obj_t {
 } net_frame_obj_t;
 
 static bool was_up[VIRTIO_NET_MAX];
+static uint32_t last_address[VIRTIO_NET_MAX]; // in network order, of those that were up
 static bool up_held[VIRTIO_NET_MAX], frame_held[VIRTIO_NET_MAX]; // os_hold() called
 
 static mp_obj_t *slot(const struct net_card *card, unsigned which) {
@@ -54,21 +57,45 @@ static void hold(bool *held, bool wanted) {
 
 // --- up and down --------------------------------------------------------------------------------
 
+static void report(struct net_card *card, unsigned which) {
+    mp_obj_t callback = *slot(card, which);
+    mp_obj_t argument = network_lan_get(card->index);
+    if (net_has(callback)) {
+        os_call(argument, which == CALLBACK_UP ? "net.Interface on_up" : "net.Interface on_down",
+            callback, 1, &argument);
+    }
+}
+
+// A lease that comes late ends the search for a link-local address. lwIP 2.2.1 lets it go on, which
+// replaces the leased address, and does not begin it again when the lease is lost.
+static void stop_autoip(struct netif *netif) {
+    struct autoip *autoip = netif_autoip_data(netif);
+    if (autoip != NULL && !ip4_addr_islinklocal(netif_ip4_addr(netif))) {
+        acd_stop(&autoip->acd);
+        autoip_stop(netif);
+    }
+}
+
+// A lease may follow a link-local address at once: for the program that is down and up again.
 void net_interfaces_run(void) {
     struct net_card *card;
     for (unsigned i = 0; (card = net_card_get(i)) != NULL; i++) {
         bool up = net_card_has_address(card);
-        if (up == was_up[i]) {
+        uint32_t address = up ? ip4_addr_get_u32(netif_ip4_addr(&card->netif)) : 0;
+        if (up == was_up[i] && address == last_address[i]) {
             continue;
         }
+        bool went = was_up[i];
         was_up[i] = up;
-        mp_obj_t callback = *slot(card, up ? CALLBACK_UP : CALLBACK_DOWN);
-        mp_obj_t argument = network_lan_get(i);
-        if (net_has(callback)) {
-            os_call(argument, up ? "net.Interface on_up" : "net.Interface on_down", callback, 1,
-                &argument);
+        last_address[i] = address;
+        if (up) {
+            stop_autoip(&card->netif);
+        }
+        if (went) {
+            report(card, CALLBACK_DOWN);
         }
         if (up) {
+            report(card, CALLBACK_UP);
             hold(&up_held[i], false);
         }
     }

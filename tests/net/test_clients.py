@@ -7,12 +7,16 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
+import shutil
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
+from bench.network import HOST
 
 MODULE = b"def answer():\n    return 42\n"
 HASH = hashlib.sha256(MODULE).hexdigest()[:8]
@@ -138,6 +142,17 @@ def test_mip_installs_from_an_index(boot, repl_image, web):
     guest.at_prompt = True
 
 
+def test_mpremote_installs_from_an_index(boot, repl_image, web):
+    guest = boot(repl_image, console="pty")
+    guest.at_prompt = True
+    command = [sys.executable, "-m", "mpremote", "connect", guest.serial]
+    index = f"http://127.0.0.1:{web}"
+    for words in (("mip", "install", "--index", index, "demo"), ("fs", "cat", ":/lib/demo.py")):
+        done = subprocess.run([*command, *words], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.replace("\r\n", "\n").encode() == MODULE
+
+
 class TimeServer:
     """An SNTP server (RFC 4330) that lives in the year 2031."""
 
@@ -198,4 +213,35 @@ def test_ntptime_sets_the_clock(boot, build_image, time_server):
     guest.expect_text(f"told {TimeServer.NOW}\r\n")
     guest.expect(r"now (\d+)[.\d]* 2031\r\n")
     assert 0 <= int(guest.match[1]) - TimeServer.NOW <= time.monotonic() - begun + 1
+    guest.expect_exit(0)
+
+
+CHRONY = """
+ntptime.host = "%s"
+ntptime.settime()
+print("now", time.time())
+"""
+
+
+@pytest.fixture
+def chronyd(space, tmp_path):
+    """chronyd in the name space; it serves this machine's time and does not set it."""
+    program = shutil.which("chronyd", path="/usr/sbin:/usr/bin")
+    if program is None:
+        # make test does not install it: it would replace this machine's own time service.
+        pytest.skip("chronyd is not installed (apt-get install chrony)")
+    words = ["-d", "-x", "-u", "root", "local stratum 8", "allow all", "cmdport 0"]
+    words += ["bindcmdaddress /", f"pidfile {tmp_path}/pid", f"driftfile {tmp_path}/drift"]
+    with subprocess.Popen(
+        [*space.prefix(), program, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as server:
+        yield server
+        server.terminate()
+
+
+def test_ntptime_asks_chronyd(chronyd, tapped, build_image):
+    app = "import ntptime, time\n" + CHRONY % HOST
+    guest = tapped(build_image(app))
+    guest.expect(r"now (\d+)[.\d]*\r\n")
+    assert abs(int(guest.match[1]) - time.time()) < 3
     guest.expect_exit(0)

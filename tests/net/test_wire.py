@@ -12,6 +12,7 @@ import threading
 import time
 
 import pytest
+from support import LONG
 from wire import (
     ACK,
     ARP,
@@ -223,11 +224,40 @@ def test_pings_are_answered_while_python_computes(wired, build_image, wire):
     guest.at_prompt = True
 
 
+PINGS = 1_000_000 if LONG else 10_000
+PING_FLOOD_S = 30 if LONG else 3
+
+
+@pytest.mark.timeout(1800)
 def test_no_ping_stalls(echo, wire):
     # A wake-up lost just before the processor halts shows as a second of waiting.
-    times = [wire.ping(number, 3.0) for number in range(5000)]
-    assert None not in times
-    assert max(times) < 0.9
+    longest = 0.0
+    begun = time.monotonic()
+    for number in range(PINGS):
+        took = wire.ping(number, 3.0)
+        assert took is not None, f"ping {number} was not answered"
+        longest = max(longest, took)
+    mean = (time.monotonic() - begun) / PINGS
+    print(f"{PINGS} pings, {mean * 1e6:.0f} us each, the longest {longest * 1e3:.1f} ms")
+    assert longest < 1.0
+
+
+def test_service_is_back_after_a_flood_of_pings(echo, wire):
+    before = memory(echo, wire)
+    frame = FLOODS["ping"]
+    sent = 0
+    end = time.monotonic() + PING_FLOOD_S
+    while time.monotonic() < end:
+        for _ in range(100):
+            wire.send(frame)
+        sent += 100
+    begun = time.monotonic()
+    assert alive(wire), "no ping answered within 2 s of the flood"
+    back = time.monotonic() - begun
+    print(f"{sent / PING_FLOOD_S:.0f} pings a second sent, service back in {back * 1e3:.0f} ms")
+    drain(wire)
+    assert memory(echo, wire)[0] <= before[0] + (48 << 10)
+    assert echoes(wire, 31001)
 
 
 # --- malformed frames ------------------------------------------------------------------------

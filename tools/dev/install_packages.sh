@@ -57,6 +57,7 @@ for group in "${@:-build}"; do
             need curl curl
             need iproute2 ip
             need bind9-dnsutils dig
+            need dnsmasq-base /usr/sbin/dnsmasq
             need mosquitto /usr/sbin/mosquitto
             need mosquitto-clients mosquitto_sub
             ;;
