@@ -66,8 +66,8 @@ static void report(struct net_card *card, unsigned which) {
     }
 }
 
-// A lease that comes late ends the search for a link-local address. lwIP 2.2.1 lets it go on, which
-// replaces the leased address, and does not begin it again when the lease is lost.
+// A lease that comes late ends the search for a link-local address. lwIP 2.2.1 lets it go on: it
+// replaces the leased address then, and does not begin again when the lease is lost.
 static void stop_autoip(struct netif *netif) {
     struct autoip *autoip = netif_autoip_data(netif);
     if (autoip != NULL && !ip4_addr_islinklocal(netif_ip4_addr(netif))) {
