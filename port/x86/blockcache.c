@@ -11,7 +11,8 @@
 
 #define SECTORS (BLOCKCACHE_PAGE / BLOCK_SECTOR) // of a page
 #define ALL_SECTORS 0xffu
-#define READ_AHEAD (BLOCKCACHE_PAGES_MAX / 4)
+#define READ_AHEAD 32 // pages; at most a quarter of the cache
+#define READ_AHEAD_FIRST 1
 #define DIRECT_MIN (8 * BLOCKCACHE_PAGE) // transfers of this size go past the cache
 #define NONE UINT64_MAX
 
@@ -262,14 +263,24 @@ static int fill(struct blockcache *cache, struct blockcache_page *page, uint8_t 
     return ret;
 }
 
+// Pages to read behind page (number). Two before it were used not long ago: a sequential reader,
+// who will want more. One: it may be a read across the border of two pages.
+static unsigned read_ahead(struct blockcache *cache, uint64_t number) {
+    if (number == 0 || find(cache, number - 1) == NULL) {
+        return 0;
+    }
+    if (number == 1 || find(cache, number - 2) == NULL) {
+        return READ_AHEAD_FIRST;
+    }
+    return cache->page_count / 4 < READ_AHEAD ? cache->page_count / 4 : READ_AHEAD;
+}
+
 static int read_page(struct blockcache *cache, uint64_t number, uint32_t offset, uint8_t *data,
     uint32_t size) {
     uint8_t wanted = sector_mask(offset, size);
     struct blockcache_page *page = find(cache, number);
     if (page == NULL || (page->valid & wanted) != wanted) {
-        // The page before it was used not long ago: a sequential reader, who will want more.
-        unsigned ahead = number > 0 && find(cache, number - 1) != NULL
-            ? cache->page_count / 4 : 0;
+        unsigned ahead = read_ahead(cache, number);
         page = take(cache, number, cache->clock);
         if (page == NULL) {
             return -EIO;

@@ -23,7 +23,7 @@
 
 #define BLOCKCACHE_PAGE 4096u
 #define BLOCKCACHE_PAGES_MIN 4
-#define BLOCKCACHE_PAGES_MAX 64
+#define BLOCKCACHE_PAGES_MAX 128
 
 // One page of the disk. Bit (n) of the masks is the page's sector (n).
 struct blockcache_page {
