@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import bars, boot, network, perf, report, servers, timing
+from . import bars, boot, disk, network, perf, report, servers, timing
 from .measure import plain_table, table
 from .running import Settings
 from .targets import GUESTS, NAMES, ROOT, BenchError, Target
@@ -30,6 +30,7 @@ PARTS = {
     "tcp": servers.tcp,
     "idle": servers.idle,
     "conns": servers.conns,
+    "disk": disk.disk,
     "timers": timing.timers,
     "interrupts": timing.interrupts,
 }

@@ -85,6 +85,11 @@ FIRST_LINE = "first line, exec to console"
 INSTRUCTIONS = "boot and power-off, guest instructions"
 HTTP = "http_read, 64 connections"
 DNS = "dns_server, 16 in flight"
+FILE_SYSTEMS = "littlefs or ext4", "FAT"
+BULK = (
+    "write, 32 KiB at once, synced", "read, 32 KiB at once", "read, 4 KiB at random",
+    "write, 4 KiB at random, synced",
+)  # fmt: skip
 STOCK, TINY, NET = "linux-mpy", "linux-tiny-mpy", "importos-net"
 
 BARS = (
@@ -112,6 +117,11 @@ BARS = (
         "idle, guest instructions"),
     Bar("interrupt to callback, soft", VALUE, 4000, "interrupts", "interrupt to callback, soft"),
     Bar("interrupt to callback, hard", VALUE, 1500, "interrupts", "interrupt to callback, hard"),
+    *(Bar(f"synced appends, {kind}, stock Linux", TIMES, 1, "disk",
+          f"synced appends of 64 bytes, {kind}", other=STOCK) for kind in FILE_SYSTEMS),
+    *(Bar(f"{work}, {kind}, stock Linux", TIMES, 0.5, "disk", f"{work}, {kind}", other=STOCK)
+      for kind in FILE_SYSTEMS for work in BULK),
+    Bar("boot time that a disk adds, ms", VALUE, 5, "disk", "boot time that a disk adds"),
     Bar("image of the DNS server, KiB", VALUE, 158_000 / 1024, "size", "bytes to ship"),
     Bar("smallest memory, hello, MiB", VALUE, 2, "mem", "smallest memory, hello"),
     Bar("smallest memory, DNS server, MiB", VALUE, 4, "mem", "smallest memory, dns_server"),

@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import vmlinux
+from . import disk, vmlinux
 from .cpio import Cpio
 from .targets import GUESTS, HERE, ROOT
 
@@ -143,6 +143,9 @@ def make(work: Path) -> None:
     for kind in COMMANDS:
         library = trimmed_library(root, work) if kind == "cpy" else None
         (GUESTS / f"linux-{kind}.cpio").write_bytes(initramfs(root, kind, library))
+    (GUESTS / "modules").mkdir(exist_ok=True)
+    for name in disk.MODULES:
+        (GUESTS / "modules" / f"{name}.ko").write_bytes(module(root, name))
     names = sorted(path.name.replace("%3a", ":") for path in (work / "debs").iterdir())
     (GUESTS / "packages.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
 

@@ -68,7 +68,7 @@ class GuestError(Exception):
 
 class Guest:
     """A started guest; use it in `with`. (count) counts instructions: "" not, "blocks" for a
-    translated block at a time, "exact" for each one."""
+    translated block at a time, "exact" for each one; (extra) are further arguments of QEMU."""
 
     def __init__(
         self,
@@ -83,6 +83,7 @@ class Guest:
         icount: bool = False,
         heap: str = "",
         files: dict[str, bytes] | None = None,
+        extra: list[str] | None = None,
     ) -> None:
         self.name = target.name
         self.settings = settings
@@ -92,7 +93,7 @@ class Guest:
             target, source, machine, settings.directory,
             wire=wire, icount=icount, tsc_khz=settings.tsc_khz, heap=heap, files=files,
         )  # fmt: skip
-        extra = [*prepared.extra]
+        extra = [*prepared.extra, *(extra or [])]
         if wire:
             device = "device" if machine == "microvm" else "pci,romfile="
             extra += ["-netdev", wire.netdev(), "-device", f"virtio-net-{device},netdev=n0"]
