@@ -73,6 +73,7 @@ void heap_give_back(void *area);
 #define MICROPY_EMERGENCY_EXCEPTION_BUF_SIZE (256)
 #define MICROPY_ALLOC_PATH_MAX (512)
 #define MICROPY_QSTR_BYTES_IN_HASH (2)
+#define MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE (1024) // bytes; a name has two entries
 
 // Errors.
 
