@@ -9,12 +9,14 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "lwip/dhcp6.h"
 #include "lwip/dns.h"
 #include "lwip/ip4_addr.h"
 
 #include "py/obj.h"
 #include "extmod/modnetwork.h"
 #include "log.h"
+#include "net_mdns.h"
 #include "netif_virtio.h"
 #include "options.h"
 
@@ -35,6 +37,7 @@ const char *net_config_hostname(void) {
         int length = option_get("hostname", name, sizeof(name));
         if (length > 0 && length < (int)sizeof(name)) {
             memcpy(mod_network_hostname_data, name, (size_t)length + 1);
+            net_mdns_name();
         }
     }
     return mod_network_hostname_data;
@@ -93,6 +96,7 @@ static bool apply_long(struct net_card *card, char *text) {
     if (field[FIELD_HOSTNAME][0] != '\0' &&
         strlen(field[FIELD_HOSTNAME]) <= MICROPY_PY_NETWORK_HOSTNAME_MAX_LEN) {
         strcpy(mod_network_hostname_data, field[FIELD_HOSTNAME]);
+        net_mdns_name();
     }
     set_dns(0, field[FIELD_DNS]);
     set_dns(1, field[FIELD_DNS + 1]);
@@ -113,6 +117,8 @@ static bool apply_long(struct net_card *card, char *text) {
 }
 
 void net_config_apply(struct net_card *card) {
+    dhcp6_enable_stateless(&card->netif);
+    net_mdns_card(&card->netif);
     char text[TEXT_SIZE];
     char value[TEXT_SIZE];
     int length = option_get("ip", text, sizeof(text));

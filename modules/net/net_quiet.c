@@ -12,6 +12,7 @@
 
 #include "lwip/acd.h"
 #include "lwip/dhcp.h"
+#include "lwip/dhcp6.h"
 #include "lwip/igmp.h"
 #include "lwip/mld6.h"
 #include "lwip/netif.h"
@@ -93,6 +94,10 @@ static const struct lwip_cyclic_timer *cyclic(const struct sys_timeo *timeout) {
 static bool netif_waits(struct netif *netif) {
     struct dhcp *dhcp = netif_dhcp_data(netif);
     if (dhcp != NULL && dhcp->request_timeout != 0) {
+        return true;
+    }
+    struct dhcp6 *dhcp6 = netif_dhcp6_data(netif);
+    if (dhcp6 != NULL && dhcp6->request_timeout != 0) {
         return true;
     }
     for (struct acd *acd = netif->acd_list; acd != NULL; acd = acd->next) {

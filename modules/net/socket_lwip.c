@@ -27,6 +27,7 @@
 #include "net_error.h"
 #include "net_quiet.h"
 #include "netif_virtio.h"
+#include "socket_options.h"
 
 #define ADDRESS_WAIT_MS 10000
 #define POLL_WAIT_MS 10 // events end the wait at once; this is how exact time-outs are
@@ -155,16 +156,20 @@ static void deliver_pending(struct tcp_pcb *pcb) {
 // --- upstream, with replacements ----------------------------------------------------------------
 
 static mp_obj_t lwip_socket_listen(size_t n_args, const mp_obj_t *args);
+static mp_obj_t lwip_socket_setsockopt(size_t n_args, const mp_obj_t *args);
 static err_t _lwip_tcp_recv_unaccepted(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err) {
     return recv_unaccepted(arg, pcb, p, err);
 }
 
 extern const mp_obj_fun_builtin_fixed_t socket_getsockname_obj, socket_getpeername_obj,
-                                        socket_shutdown_obj, socket_self_obj, socket_init_obj;
+                                        socket_shutdown_obj, socket_self_obj, socket_init_obj,
+                                        socket_getsockopt_obj, socket_gettimeout_obj;
 extern const mp_obj_fun_builtin_var_t socket_recv_into_obj, socket_recvfrom_into_obj,
                                       socket_exit_obj;
 
 #define lwip_socket_listen(n_args, args) upstream_socket_listen(n_args, args)
+#define lwip_socket_setsockopt(n_args, args) upstream_socket_setsockopt(n_args, args)
+#define tcp_close(pcb) socket_close_tcp(pcb)
 #define _lwip_tcp_recv_unaccepted(arg, pcb, p, err) \
     __attribute__((unused)) upstream_recv_unaccepted(arg, pcb, p, err)
 #undef tcp_accepted
@@ -205,6 +210,8 @@ extern const mp_obj_fun_builtin_var_t socket_recv_into_obj, socket_recvfrom_into
         { MP_ROM_QSTR(MP_QSTR_settimeout), MP_ROM_PTR(&lwip_socket_settimeout_obj) }, \
         { MP_ROM_QSTR(MP_QSTR_setblocking), MP_ROM_PTR(&lwip_socket_setblocking_obj) }, \
         { MP_ROM_QSTR(MP_QSTR_setsockopt), MP_ROM_PTR(&lwip_socket_setsockopt_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_getsockopt), MP_ROM_PTR(&socket_getsockopt_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_gettimeout), MP_ROM_PTR(&socket_gettimeout_obj) }, \
         { MP_ROM_QSTR(MP_QSTR_makefile), MP_ROM_PTR(&lwip_socket_makefile_obj) }, \
         { MP_ROM_QSTR(MP_QSTR_getsockname), MP_ROM_PTR(&socket_getsockname_obj) }, \
         { MP_ROM_QSTR(MP_QSTR_getpeername), MP_ROM_PTR(&socket_getpeername_obj) }, \
@@ -239,6 +246,23 @@ extern const mp_obj_fun_builtin_var_t socket_recv_into_obj, socket_recvfrom_into
         { MP_ROM_QSTR(MP_QSTR_IPPROTO_UDP), MP_ROM_INT(IP_PROTO_UDP) }, \
         { MP_ROM_QSTR(MP_QSTR_IPPROTO_ICMP), MP_ROM_INT(IP_PROTO_ICMP) }, \
         { MP_ROM_QSTR(MP_QSTR_TCP_NODELAY), MP_ROM_INT(TCP_NODELAY) }, \
+        { MP_ROM_QSTR(MP_QSTR_SO_KEEPALIVE), MP_ROM_INT(SO_KEEPALIVE) }, \
+        { MP_ROM_QSTR(MP_QSTR_SO_LINGER), MP_ROM_INT(SO_LINGER) }, \
+        { MP_ROM_QSTR(MP_QSTR_SO_ERROR), MP_ROM_INT(SO_ERROR) }, \
+        { MP_ROM_QSTR(MP_QSTR_SO_TYPE), MP_ROM_INT(SO_TYPE) }, \
+        { MP_ROM_QSTR(MP_QSTR_TCP_KEEPIDLE), MP_ROM_INT(TCP_KEEPIDLE) }, \
+        { MP_ROM_QSTR(MP_QSTR_TCP_KEEPINTVL), MP_ROM_INT(TCP_KEEPINTVL) }, \
+        { MP_ROM_QSTR(MP_QSTR_TCP_KEEPCNT), MP_ROM_INT(TCP_KEEPCNT) }, \
+        { MP_ROM_QSTR(MP_QSTR_IP_TOS), MP_ROM_INT(IP_TOS) }, \
+        { MP_ROM_QSTR(MP_QSTR_IP_TTL), MP_ROM_INT(IP_TTL) }, \
+        { MP_ROM_QSTR(MP_QSTR_IP_MULTICAST_TTL), MP_ROM_INT(IP_MULTICAST_TTL) }, \
+        { MP_ROM_QSTR(MP_QSTR_IP_MULTICAST_IF), MP_ROM_INT(IP_MULTICAST_IF) }, \
+        { MP_ROM_QSTR(MP_QSTR_IP_MULTICAST_LOOP), MP_ROM_INT(IP_MULTICAST_LOOP) }, \
+        { MP_ROM_QSTR(MP_QSTR_IPPROTO_IPV6), MP_ROM_INT(IPPROTO_IPV6) }, \
+        { MP_ROM_QSTR(MP_QSTR_IPV6_JOIN_GROUP), MP_ROM_INT(IPV6_JOIN_GROUP) }, \
+        { MP_ROM_QSTR(MP_QSTR_IPV6_LEAVE_GROUP), MP_ROM_INT(IPV6_LEAVE_GROUP) }, \
+        { MP_ROM_QSTR(MP_QSTR_inet_pton), MP_ROM_PTR(&socket_inet_pton_obj) }, \
+        { MP_ROM_QSTR(MP_QSTR_inet_ntop), MP_ROM_PTR(&socket_inet_ntop_obj) }, \
         { MP_ROM_QSTR(MP_QSTR_MSG_PEEK), MP_ROM_INT(MSG_PEEK) }, \
         { MP_ROM_QSTR(MP_QSTR_MSG_DONTWAIT), MP_ROM_INT(MSG_DONTWAIT) }, \
         { MP_ROM_QSTR(MP_QSTR_SHUT_RD), MP_ROM_INT(SHUT_RD) }, \
@@ -255,6 +279,8 @@ extern const mp_obj_fun_builtin_var_t socket_recv_into_obj, socket_recvfrom_into
 #include "net_modlwip.h"
 
 #undef lwip_socket_listen
+#undef lwip_socket_setsockopt
+#undef tcp_close
 #undef mp_event_wait_ms
 
 // --- replacements and additions -----------------------------------------------------------------
@@ -271,6 +297,48 @@ static mp_obj_t lwip_socket_listen(size_t n_args, const mp_obj_t *args) {
     tcp_backlog_set(self->pcb.tcp, BACKLOG);
     return mp_const_none;
 }
+
+static enum socket_kind kind_of(const lwip_socket_obj_t *self) {
+    if (self->pcb.tcp == NULL) {
+        mp_raise_OSError(MP_EBADF);
+    }
+    if (self->type == MOD_NETWORK_SOCK_STREAM) {
+        return self->pcb.tcp->state == LISTEN ? SOCKET_LISTENER : SOCKET_TCP;
+    }
+    return self->type == MOD_NETWORK_SOCK_DGRAM ? SOCKET_UDP : SOCKET_RAW;
+}
+
+static mp_obj_t lwip_socket_setsockopt(size_t n_args, const mp_obj_t *args) {
+    lwip_socket_obj_t *self = MP_OBJ_TO_PTR(args[0]);
+    enum socket_kind kind = kind_of(self);
+    if (!socket_option_set((struct ip_pcb *)self->pcb.tcp, kind, mp_obj_get_int(args[1]),
+        mp_obj_get_int(args[2]), args[3])) {
+        upstream_socket_setsockopt(n_args, args);
+    }
+    return mp_const_none;
+}
+
+static mp_obj_t socket_getsockopt(mp_obj_t self_in, mp_obj_t level_in, mp_obj_t option_in) {
+    lwip_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    mp_int_t level = mp_obj_get_int(level_in), option = mp_obj_get_int(option_in);
+    if (level == SOL_SOCKET && option == SO_ERROR) {
+        int state = self->state;
+        return MP_OBJ_NEW_SMALL_INT(state < 0 ? error_lookup_table[-state] : 0);
+    }
+    if (level == SOL_SOCKET && option == SO_TYPE) {
+        return MP_OBJ_NEW_SMALL_INT(self->type);
+    }
+    enum socket_kind kind = kind_of(self);
+    return mp_obj_new_int(socket_option_get((struct ip_pcb *)self->pcb.tcp, kind, level, option));
+}
+MP_DEFINE_CONST_FUN_OBJ_3(socket_getsockopt_obj, socket_getsockopt);
+
+static mp_obj_t socket_gettimeout(mp_obj_t self_in) {
+    lwip_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    return self->timeout == (mp_uint_t)-1 ? mp_const_none :
+           mp_obj_new_float(self->timeout / 1000.0);
+}
+MP_DEFINE_CONST_FUN_OBJ_1(socket_gettimeout_obj, socket_gettimeout);
 
 static mp_obj_t socket_getsockname(mp_obj_t self_in) {
     lwip_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);

@@ -32,6 +32,7 @@ ATTRIBUTES = {
     "uos": {"DISKS": FILES},
     "machine": {"DISKS": {"Console", "Disk", "Share"}},
     "net": {"TCP": {"connect", "listen", "Connection", "Server"}},
+    "network": {"EXTRAS": {"hostname"}},
     "hashlib": {"TLS": {"md5", "sha1"}},
     "micropython": {"LIBRARY": {"RingIO"}},
     "builtins": {"COMPILER": EVALUATORS | {"help"}, "DISKS": {"open"}, "LIBRARY": {"complex"}},
@@ -43,7 +44,7 @@ NAMES = {
     "open": "DISKS",
     "complex": "LIBRARY",
 }
-KEYWORDS = {"tls": "TLS", "ssl": "TLS"}
+KEYWORDS = {"tls": "TLS", "ssl": "TLS", "hostname": "EXTRAS"}
 DECORATORS = {"native", "viper"}
 # A source without any of these words needs no closer look.
 _WORDS = [*ATTRIBUTES, *MODULES, *NAMES, *KEYWORDS, *DECORATORS, r"asm_\w+", r"[\d.]+j"]

@@ -73,7 +73,8 @@ uint16_t net_checksum(const void *data, int size);
 #define LWIP_IPV6 1
 #define LWIP_IPV6_AUTOCONFIG 1
 #define LWIP_IPV6_NUM_ADDRESSES 4
-#define LWIP_IPV6_DHCP6 0
+#define LWIP_IPV6_DHCP6 1 // stateless: DNS servers, when a router says that there are some
+#define LWIP_DHCP6_MAX_DNS_SERVERS 2
 #define LWIP_IPV6_MLD 1
 #define LWIP_IPV6_FORWARD 0
 #define LWIP_IPV6_SEND_ROUTER_SOLICIT 1
@@ -88,6 +89,10 @@ uint16_t net_checksum(const void *data, int size);
 #define DNS_TABLE_SIZE 16
 #define DNS_MAX_SERVERS 3
 #define LWIP_DNS_SUPPORT_MDNS_QUERIES 1
+#define LWIP_MDNS_RESPONDER IMPORTOS_EXTRAS // see net_mdns.c
+#define LWIP_MDNS_SEARCH 0 // which copies names without a limit, as of 2.2.1
+#define MDNS_MAX_SERVICES 1
+#define LWIP_NUM_NETIF_CLIENT_DATA 1 // it
 #define DNS_LOCAL_HOSTLIST 1
 #define DNS_LOCAL_HOSTLIST_INIT \
     { DNS_LOCAL_HOSTLIST_ELEM("localhost", IPADDR4_INIT_BYTES(127, 0, 0, 1)) }
