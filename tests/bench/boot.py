@@ -8,6 +8,7 @@ import lzma
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from . import targets
@@ -53,7 +54,8 @@ def boot_instructions(settings: Settings, target: Target, machine: str, app: str
 def mem(settings: Settings) -> list[Row]:
     """The smallest memory, in whole MiB, with which hello and the DNS server start."""
     rows = []
-    for target in settings.targets:
+    for chosen in settings.targets:
+        target = replace(chosen, flavour="auto")
         for machine in settings.machines:
             for app in ("hello", "dns_server"):
                 if target.runs(app):
@@ -101,7 +103,9 @@ def size(settings: Settings) -> list[Row]:
             compressed = targets.GUESTS / f"vmlinuz{'-tiny' if target.tiny else ''}"
             parts = [compressed, initrd]
         elif target.name == "importos":
-            parts = [targets.image(target.source("dns_server"), settings.directory, "auto")]
+            # Its own style, as IncludeOS's server is in its own.
+            source = Target("importos-net").source("dns_server")
+            parts = [targets.image(source, settings.directory, "auto", compress=True)]
         else:
             continue
         data = [part.read_bytes() for part in parts]

@@ -48,9 +48,13 @@ class BenchError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """One of NAMES. (files) in the functions below are a Linux guest's /app instead of main.py."""
+    """One of NAMES. (files) in the functions below are a Linux guest's /app instead of main.py.
+
+    (flavour) is that of our kernel; "auto" is what mkimage takes by itself.
+    """
 
     name: str
+    flavour: str = "full"
 
     @property
     def linux(self) -> bool:
@@ -117,7 +121,7 @@ def prepare(
         return Prepared(empty_elf(directory))
     if not target.linux:
         append = f"ip={wire.addresses[0]}/24 gateway={wire.addresses[1]}" if wire else ""
-        return Prepared(image(source, directory), append)
+        return Prepared(image(source, directory, target.flavour), append)
     archive = Cpio()
     archive.directory("app")
     for name, data in (files or {"main.py": source.encode()}).items():
@@ -144,9 +148,9 @@ def _linux_append(target: Target, machine: str, wire: network.Network | None, ts
     return " ".join(words)
 
 
-def image(source: str, directory: Path, flavour: str = "full") -> Path:
+def image(source: str, directory: Path, flavour: str = "full", *, compress: bool = False) -> Path:
     """The image of a script, with that (flavour) of the kernel; made once for each."""
-    name = hashlib.sha256(f"{flavour} {source}".encode()).hexdigest()[:16]
+    name = hashlib.sha256(f"{flavour} {compress} {source}".encode()).hexdigest()[:16]
     path = directory / f"{name}.elf"
     if not path.is_file():
         script = directory / f"{name}.py"
@@ -158,6 +162,7 @@ def image(source: str, directory: Path, flavour: str = "full") -> Path:
             optional=("__injected",),
             boot={"on-crash": "poweroff"},
             flavour=flavour,
+            compress=compress,
         )
         write_image(build_image(options), path)
     return path

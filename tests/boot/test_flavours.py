@@ -8,9 +8,11 @@ that mkimage chooses in tests/net/test_net_examples.py.
 
 from __future__ import annotations
 
+import pagetable
 import pytest
+from elftools.elf.elffile import ELFFile
 from gdbstub import GdbStub
-from support import ROOT
+from support import ROOT, run_tool
 
 from importos import kernel, symbolize
 
@@ -37,10 +39,25 @@ END = "import sys\nsys.exit(42)\n"
 FAULT = APP + "while True:\n    time.sleep_ms(20)\n    outer()\n"
 
 
+def symbols(flavour: str) -> list[symbolize.Symbol]:
+    text = kernel.load(None, flavour).path.with_suffix(".sym").read_text()
+    return symbolize.parse_symbols(text)
+
+
+def symbol(flavour: str, name: str) -> int:
+    """The address of a symbol; of a static one that the compiler changed, its name begins so."""
+    return next(s.address for s in symbols(flavour) if s.name.partition(".")[0] == name)
+
+
 @pytest.mark.parametrize("flavour", FLAVOURS)
-def test_hello_on_every_machine(boot, build_image, machine, flavour):
-    image = build_image(ROOT / "examples/hello.py", "--flavour", flavour)
-    guest = boot(image, **machine)
+def test_hello(boot, build_image, flavour):
+    guest = boot(build_image(ROOT / "examples/hello.py", "--flavour", flavour), protocol="pvh")
+    guest.expect_text("Hello from Python on bare metal!\r\n")
+    guest.expect_exit(0)
+
+
+def test_hello_on_every_machine(boot, build_image, machine):
+    guest = boot(build_image(ROOT / "examples/hello.py", "--flavour", "small"), **machine)
     guest.expect_text("Hello from Python on bare metal!\r\n")
     guest.expect_exit(0)
 
@@ -67,16 +84,13 @@ def test_an_exception_is_told_with_its_lines_and_ends_the_machine(boot, build_im
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_a_fault_is_told_with_python_lines_and_symbols(boot, build_image, flavour):
-    symbols = kernel.load(None, flavour).path.with_suffix(".sym").read_text()
-    address = next(
-        int(line.split()[0], 16) for line in symbols.splitlines() if " mp_builtin_hash" in line
-    )
+    address = symbol(flavour, "mp_builtin_hash")
     guest = boot(build_image(FAULT, "--on-crash", "poweroff", "--flavour", flavour))
     guest.expect_text("closed")
     with GdbStub(guest.gdb_path) as gdb:
         gdb.write(address, b"\x0f\x0b")
     assert guest.status().code == PANIC_STATUS
-    report = symbolize.Symbols(symbolize.parse_symbols(symbols)).annotate(guest.log_text())
+    report = symbolize.Symbols(symbols(flavour)).annotate(guest.log_text())
     assert "panic: invalid opcode (#UD)" in report
     assert "<mp_builtin_hash" in report
     assert "<mp_execute_bytecode+" in report
@@ -107,3 +121,76 @@ def test_events_of_os_run_from_the_rom(boot, build_image):
 
 def test_the_kernel_without_tls_is_small_enough():
     assert kernel.load(None, "standard").elf.size <= MAX_700_KB
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])
+@pytest.mark.parametrize("packed", [(), ("--compress",)], ids=["plain", "compressed"])
+def test_hello_runs_in_2_mib(boot, build_image, machine, packed):
+    image = build_image(ROOT / "examples/hello.py", "--flavour", "auto", *packed)
+    guest = boot(image, machine=machine, megabytes=2)
+    guest.expect_text("Hello from Python on bare metal!\r\n")
+    guest.expect_exit(0)
+
+
+def test_importos_run_takes_2_mib():
+    options = ("--memory", "2M", "-M", "microvm", "--timeout", "30s")
+    done = run_tool("run", ROOT / "examples/hello.py", *options)
+    assert "Hello from Python on bare metal!" in done.stdout, done.stderr
+    assert done.returncode == 0
+
+
+UNPACKED = "import sys\nprint('unpacked')\nsys.exit(7)\n"
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_a_compressed_image(boot, build_image, flavour):
+    guest = boot(build_image(UNPACKED, "--flavour", flavour, "--compress"))
+    guest.expect_text("unpacked\r\n")
+    guest.expect_exit(7)
+
+
+def test_a_compressed_image_boots_on_every_machine(boot, build_image, machine):
+    guest = boot(build_image(UNPACKED, "--flavour", "small", "--compress"), **machine)
+    guest.expect_text("unpacked\r\n")
+    guest.expect_exit(7)
+
+
+def test_a_damaged_compressed_image_is_told(boot, build_image):
+    image = build_image("print(1)\n", "--flavour", "small", "--compress")
+    data = bytearray(image.read_bytes())
+    data[-2000] ^= 0xFF
+    image.write_bytes(data)
+    guest = boot(image)
+    assert guest.status().code == PANIC_STATUS
+    assert "panic: " in guest.log_text()
+
+
+def test_a_fault_in_a_compressed_image_has_symbols(boot, build_image):
+    image = build_image(FAULT, "--flavour", "udp", "--compress")
+    address = symbol("udp", "mp_builtin_hash")
+    guest = boot(image)
+    guest.expect_text("closed")
+    with GdbStub(guest.gdb_path) as gdb:
+        gdb.write(address, b"\x0f\x0b")
+    assert guest.status().code == PANIC_STATUS
+    log = image.with_suffix(".log")
+    log.write_text(guest.log_text())
+    done = run_tool("symbolize", image, "--log", log)
+    assert "<mp_builtin_hash" in done.stdout, done.stderr
+    assert 'File "app.py", line 4, in inner' in done.stdout
+
+
+def test_the_kernel_is_protected_after_unpacking(boot, build_image):
+    app = "print('up')\ninput()\n"
+    guest = boot(build_image(app, "--flavour", "udp", "--compress"))
+    guest.expect_text("up\r\n")
+    mapped = pagetable.pages(guest)
+    with (ROOT / "build/kernel-udp/kernel.elf").open("rb") as file:
+        table = ELFFile(file).get_section_by_name(".symtab")
+        at = {symbol.name: symbol["st_value"] for symbol in table.iter_symbols()}
+    assert not [page for page in mapped if page.write and page.execute]
+    assert pagetable.at(mapped, 0) is None
+    assert pagetable.at(mapped, at["main_stack_bottom"] - 1) is None
+    assert pagetable.at(mapped, at["text_start"]).execute
+    guest.send("\r")
+    guest.expect_exit(0)

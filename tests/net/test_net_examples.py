@@ -105,8 +105,15 @@ def test_udp_echo(serve, build_image):
     server.stop()
 
 
-def test_dns_server(serve, build_image):
-    server = serve(example(build_image, "dns_server.py"), tcp=(), udp=(53,))
+DNS_IMAGE_MAX = 158_000  # bytes: IncludeOS's, in C++
+
+
+@pytest.mark.parametrize("machine", ["pc", "microvm"])
+@pytest.mark.parametrize("options", [(), ("--compress",)], ids=["plain", "compressed"])
+def test_dns_server(serve, build_image, machine, options):
+    image = example(build_image, "dns_server.py", *options)
+    assert image.stat().st_size <= DNS_IMAGE_MAX or not options
+    server = serve(image, tcp=(), udp=(53,), machine=machine, megabytes=4)
     server.guest.expect_text("serving example.test\r\n")
     dig = ("dig", "@127.0.0.1", "-p", str(server.udp[53]), "+time=1", "+tries=10", "+noedns")
     assert run(*dig, "+short", "www.example.test", "A") == "192.0.2.10\n"

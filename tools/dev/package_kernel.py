@@ -8,7 +8,8 @@
         [--upstream FILE.json | --upstream NAME=VERSION[=SHA256]]...
 
 Another flavour than `full` makes kernel-NAME.elf and so on; the build's file `parts` names it.
-With `full` go the sources of what is frozen into it, in library.json.
+With `full` go the sources of what is frozen into it, in library.json, and the program that unpacks
+compressed images.
 
 The names of built-in modules come from the build's own files beside the ELF (or --build-dir):
 genhdr/moduledefs.h (what MP_REGISTER_MODULE left after the preprocessor) and frozen_content.c.
@@ -34,6 +35,8 @@ from importos import __version__, elf, kernel  # noqa: E402  (not installed whil
 from importos.symbolize import read_symbols, write_symbols  # noqa: E402
 
 UPSTREAM = ROOT / "build/upstream"
+# Bytes beside the kernel with which examples/hello.py starts, and more than that.
+MEMORY_MIN = {"small": 320 << 10}
 DEFINE = re.compile(r"#define (MODULE_DEF_\w+) \{\s*MP_ROM_QSTR\(MP_QSTR_(\w+)\)")
 TABLE = re.compile(r"#define MICROPY_REGISTERED_(EXTENSIBLE_)?MODULES \\\n((?:.*\\\n)*)")
 FROZEN_NAMES = re.compile(r"const char mp_frozen_names\[\] = \{(.*?)\};", re.DOTALL)
@@ -165,7 +168,7 @@ def main() -> None:
     parser.add_argument("--commit", help="default: what git says")
     parser.add_argument("--flags", default="")
     parser.add_argument("--upstream", action="append", default=[])
-    parser.add_argument("--memory-min", type=int, default=kernel.MEMORY_MIN)
+    parser.add_argument("--memory-min", type=int, help="default: as measured, by flavour")
     args = parser.parse_args()
     if not args.upstream and (UPSTREAM / "upstream.json").is_file():
         args.upstream = [str(UPSTREAM / "upstream.json")]
@@ -197,7 +200,7 @@ def main() -> None:
         "upstream": upstream_records(args.upstream),
         "size": len(cut),
         "sha256": kernel.digest(parsed),
-        "memory_min": args.memory_min,
+        "memory_min": args.memory_min or MEMORY_MIN.get(name, kernel.MEMORY_MIN),
     }
     args.output.mkdir(parents=True, exist_ok=True)
     write(args.output / f"{stem}.elf", cut)
@@ -205,6 +208,8 @@ def main() -> None:
     text = json.dumps(meta, indent=1, sort_keys=True) + "\n"
     write(args.output / f"{stem}.json", text.encode())
     if name == "full":
+        if (build_dir / "unpack.bin").exists():
+            write(args.output / "unpack.bin", (build_dir / "unpack.bin").read_bytes())
         write(args.output / "library.json", json.dumps(sources, indent=1).encode())
     count = len(builtin) + len(extensible) + len(frozen)
     print(

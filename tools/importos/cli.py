@@ -63,6 +63,7 @@ build_options = options(
         "--flavour",
         help="Of the kernel. Default: the smallest that the app can use; importos run: full.",
     ),
+    click.option("--compress", is_flag=True, help="Half the size; takes 20 ms at each boot."),
     click.option("--config", type=PATH, help="Read this mkimage.toml."),
     click.option("--target", help="Use [tool.mkimage.target.NAME] too."),
 )

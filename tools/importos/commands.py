@@ -243,6 +243,7 @@ def _build_options(settings: Mapping[str, Any]) -> BuildOptions:
         memory=settings["memory"] or (64 << 20),
         boot=_boot_words(settings),
         kernel=settings["kernel"],
+        compress=settings["compress"],
         flavour=settings["flavour"] or flavours.AUTO,
         needs=tuple(
             flavours.Need("DISKS", f"--{key[:-1]}", "command line")
@@ -396,12 +397,13 @@ def _show_build(image: Image, output: Path, progress: Progress, settings: Mappin
     )
     what = "source" if settings["source"] else "bytecode"
     progress.line("Compiling", f"{count} {plural}: {kib(code)} KiB of {what}")
-    kernel_size = len(image.data) - image.payload_size
+    kernel_size = image.plain_size - image.payload_size
+    packed = ", compressed" if image.plain_size != len(image.data) else ""
     progress.line(
         "Building",
         f"{output.name}: {kib(len(image.data))} KiB "
         f"(kernel {image.choice.meta.flavour} {kib(kernel_size)}, code {kib(code)}, "
-        f"files {kib(files)})",
+        f"files {kib(files)}{packed})",
     )
 
 

@@ -29,7 +29,7 @@ BLOCK = re.compile(r"(?m)^# /// script[ \t]*\r?\n(?P<content>(^#(| .*)\r?\n)+?)^
 DEFAULTS: dict[str, Any] = {
     "entry": None, "extra": (), "output": (), "format": None, "modules": (), "exclude": (),
     "optional": (), "paths": (), "source": False, "optimize": 2, "native": (), "kernel": None,
-    "flavour": None,
+    "flavour": None, "compress": False,
     "memory": None, "heap": None, "ip": None, "hostname": None, "console": None, "baud": None,
     "env": (), "override": None, "at_exit": None, "on_crash": None, "repl": False, "run": False,
     "ports": (), "machine": None, "accel": None, "cpu": None, "smp": None, "disks": (),

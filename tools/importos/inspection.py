@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import __version__, elf, freeze, kernel, mkimage, payload, qemu, romfs
+from . import __version__, compress, elf, freeze, kernel, mkimage, payload, qemu, romfs
 from .errors import EXIT_ENVIRONMENT, ImageError, failure
 from .modules import display
 from .symbolize import Symbols, parse_symbols, read_symbols
@@ -23,13 +23,14 @@ IMAGE_MAX = 4 << 30
 
 @dataclass(frozen=True, slots=True)
 class OpenImage:
-    """An image that was read and checked."""
+    """An image that was read and checked; (data) is not compressed."""
 
     path: Path
     data: bytes
     kernel: elf.Kernel
     payload: payload.Payload
     files: dict[str, bytes]
+    file: bytes  # as it is, (data) unless it is compressed
 
     @property
     def memory(self) -> int:
@@ -39,7 +40,10 @@ class OpenImage:
 
     def check_memory(self, memory: int) -> None:
         """Raise ImageError M301 if a machine with (memory) bytes is too small."""
-        mkimage.check_memory(self.kernel, memory, kernel.MEMORY_MIN)
+        least = self.payload.record.get("memory_min")
+        mkimage.check_memory(
+            self.kernel, memory, least if isinstance(least, int) else kernel.MEMORY_MIN
+        )
 
 
 def open_image(path: Path) -> OpenImage:
@@ -59,7 +63,8 @@ def open_image(path: Path) -> OpenImage:
             exit_code=EXIT_ENVIRONMENT,
         ) from None
     try:
-        parsed, content = payload.read(data)
+        plain = compress.unpack(data)
+        parsed, content = payload.read(plain)
         files = romfs.read(content.romfs) if content.romfs else {}
     except (elf.ElfError, payload.PayloadError, romfs.RomfsError) as error:
         raise failure(
@@ -68,7 +73,7 @@ def open_image(path: Path) -> OpenImage:
             file=shown,
             hints=("make it again with mkimage",),
         ) from None
-    return OpenImage(path, data, parsed, content, files)
+    return OpenImage(path, plain, parsed, content, files, data)
 
 
 def describe(image: OpenImage) -> dict:
@@ -82,8 +87,8 @@ def describe(image: OpenImage) -> dict:
             "path": str(image.path),
             "format": "elf",
             "arch": "x86_64",
-            "size": len(image.data),
-            "sha256": hashlib.sha256(image.data).hexdigest(),
+            "size": len(image.file),
+            "sha256": hashlib.sha256(image.file).hexdigest(),
             "memory_end": image.kernel.memory_end,
         },
         "kernel": {

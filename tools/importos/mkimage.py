@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import __version__, elf, flavours, freeze, kernel, payload
+from . import __version__, compress, elf, flavours, freeze, kernel, payload
 from .environment import site_folders
 from .errors import EXIT_ENVIRONMENT, Diagnostic, ImageError, failure
 from .modules import Module, display, read_source
@@ -52,6 +52,7 @@ class BuildOptions:
     boot: Mapping[str, str] = field(default_factory=dict)
     kernel: Path | None = None
     flavour: str = flavours.AUTO
+    compress: bool = False
     needs: tuple[flavours.Need, ...] = ()  # beside those of the sources
 
 
@@ -74,6 +75,7 @@ class Image:
     """A finished image, in memory. (files) are the ROM's paths and sizes that are no modules."""
 
     data: bytes
+    plain_size: int  # bytes before it was compressed
     kernel: kernel.LoadedKernel
     choice: flavours.Choice
     modules: list[BuiltModule]
@@ -390,6 +392,7 @@ def _assemble(
         },
         "entry": entry.name if entry else "",
         "memory": options.memory,
+        "memory_min": loaded.meta.memory_min,
         "packages": sorted({f"{m.dist} {m.version}" for m in built if m.dist}),
     }
     try:
@@ -398,7 +401,8 @@ def _assemble(
     except ValueError as error:
         raise failure("M004", f"the image cannot be made: {error}") from None
     image = Image(
-        data=data,
+        data=compress.pack(data) if options.compress else data,
+        plain_size=len(data),
         kernel=loaded,
         choice=choice,
         modules=built,

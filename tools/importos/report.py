@@ -13,7 +13,7 @@ from .mkimage import Image
 
 def table(image: Image) -> str:
     """What takes how much room, largest first."""
-    kernel_size = len(image.data) - image.payload_size
+    kernel_size = image.plain_size - image.payload_size
     meta = image.kernel.meta
     rows = [(kernel_size, "kernel", f"ImportOS {meta.version}, {meta.flavour}")]
     for module in image.modules:
@@ -21,14 +21,16 @@ def table(image: Image) -> str:
         rows.append((module.size, module.rom, f"{origin}, {module.source_size} bytes of source"))
     rows += [(size, name, "file") for name, size in image.files]
     told = sum(row[0] for row in rows)
-    rows.append((len(image.data) - told, "other", "names, boot options, alignment"))
+    rows.append((image.plain_size - told, "other", "names, boot options, alignment"))
     rows.sort(key=lambda row: (-row[0], row[1]))
-    total = len(image.data)
+    total = image.plain_size
     width = max(len(row[1]) for row in rows)
     lines = [f"{'bytes':>9}      %  {'what':<{width}}  from"]
     for size, name, origin in rows:
         lines.append(f"{size:>9}  {100 * size / total:>5.1f}  {name:<{width}}  {origin}")
     lines.append(f"{total:>9}  100.0  total")
+    if len(image.data) != total:
+        lines.append(f"{len(image.data):>9}  {100 * len(image.data) / total:>5.1f}  compressed")
     lines.append(f"flavour {image.choice}")
     return "\n".join(lines)
 
@@ -51,7 +53,7 @@ def as_json(image: Image, output: Path, outcome: Any, seconds: float) -> dict:
             "flavour": meta.flavour,
             "flavours_passed_over": [{"name": n, "lacks": w} for n, w in image.choice.why],
             "micropython": meta.micropython,
-            "size": len(image.data) - image.payload_size,
+            "size": image.plain_size - image.payload_size,
             "sha256": meta.sha256,
         },
         "modules": [
