@@ -39,6 +39,17 @@ def test_an_exception_is_told_and_ends_with_failure(mpremote):
     assert "ZeroDivisionError" in out
 
 
+def test_exec_and_run_print_what_the_program_does(mpremote, tmp_path):
+    assert mpremote("exec", "print('grün')") == "grün\n"
+    (tmp_path / "program.py").write_text("import sys\nfor n in range(3):\n    print(n)\n")
+    assert mpremote("run", "program.py") == "0\n1\n2\n"
+
+
+def test_soft_reset_forgets_variables(mpremote):
+    out = mpremote("exec", "kept = 1", "soft-reset", "eval", "'kept' in globals()")
+    assert out == "False\n"
+
+
 def test_resume_keeps_variables(mpremote):
     mpremote("exec", "kept = 42")
     assert mpremote("resume", "eval", "kept") == "42\n"
@@ -98,6 +109,12 @@ def test_bootloader_is_refused(mpremote, board):
     time.sleep(1)
     assert mpremote("eval", "6 * 7") == "42\n"
     assert board.process.poll() is None
+
+
+def test_romfs_query_names_the_partition(mpremote):
+    out = mpremote("romfs", "query")
+    assert "ROMFS0 partition has size" in out
+    assert "bytes" in out
 
 
 def test_romfs_is_built_and_names_its_files(mpremote, tmp_path):
