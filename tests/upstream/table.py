@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from . import exclusions
+from . import exclusions, suites
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build/tests/upstream/results.json"
@@ -28,12 +28,15 @@ SUITES = {
     "bytecode": "the scripts as they are, compiled by the guest",
     "via-mpy": "compiled to `.mpy` by mpy-cross",
     "native": "compiled to x86-64 machine code by mpy-cross",
+    "prompt": "the prompt, typed at and looked at as the unix port's is",
+    "differences": "information, in no sum: a failed one differs from CPython as documented",
     "perf": "the benchmarks give the right result",
     "natmod": "native modules (`examples/natmod`) built by gcc for x64",
     "multi": "two guests on a network cable",
     "multi-client": "the guest is the second side, the unix port the first (the server)",
     "multi-server": "the guest is the first side, the unix port the second",
 }
+INFORMATION = {suite.name for suite in suites.SUITES if not suite.judged}
 
 
 def directory_of(test: str) -> str:
@@ -59,8 +62,9 @@ def results_table(status: dict[str, dict[str, dict[str, str]]]) -> list[str]:
         unix = status["unix"].get(suite, {})
         for directory in sorted({directory_of(test) for test in tests}):
             here, there = count(tests, directory), count(unix, directory)
-            total += here
-            unix_total += there
+            if suite not in INFORMATION:
+                total += here
+                unix_total += there
             row = [here["pass"], here["skip"], here["fail"]]
             row += [there[s] if there else "" for s in ("pass", "skip", "fail")]
             lines.append(f"| {suite} | {directory} | {' | '.join(map(str, row))} |")
@@ -69,21 +73,38 @@ def results_table(status: dict[str, dict[str, dict[str, str]]]) -> list[str]:
     return lines
 
 
+def compare(what: str, here: set[str], there: set[str]) -> str:
+    """The line that says what part of (there), which the unix port passes, is in (here)."""
+    missing = sorted(there - here)
+    share = 100 * (len(there) - len(missing)) / len(there)
+    names = ", ".join(f"`{test}`" for test in missing) or "none"
+    return (
+        f"- {what}: {len(there) - len(missing)} of {len(there)} ({share:.1f} %), and "
+        f"{len(here - there)} that the unix port does not pass. Missing: {names}"
+    )
+
+
 def comparison(status: dict[str, dict[str, dict[str, str]]]) -> list[str]:
-    """What part of the tests that the unix port passes ImportOS passes, by suite."""
+    """What part of the tests that the unix port passes ImportOS passes, by suite. Left out are
+    directories that are not run for want of what they test (thread)."""
     lines = []
     for suite in SUITES:
+        if suite in INFORMATION:
+            continue
+        results = status["guest"].get(suite, {})
+        here = {test for test, outcome in results.items() if outcome == "pass"}
+        run = {directory_of(test) for test, outcome in results.items() if outcome != "skip"}
         unix = status["unix"].get(suite, {})
-        there = {test for test, outcome in unix.items() if outcome == "pass"}
-        here = {test for test, s in status["guest"].get(suite, {}).items() if s == "pass"}
-        if there:
-            missing = sorted(there - here)
-            share = 100 * (len(there) - len(missing)) / len(there)
-            names = ", ".join(f"`{test}`" for test in missing) or "none"
-            lines.append(
-                f"- {suite}: {len(there) - len(missing)} of {len(there)} ({share:.1f} %), and "
-                f"{len(here - there)} that the unix port does not pass. Missing: {names}"
+        there = {t for t, outcome in unix.items() if outcome == "pass" and directory_of(t) in run}
+        if there and suite == "bytecode":
+            core_here, core_there = (
+                {test for test in tests if directory_of(test) in suites.CORE}
+                for tests in (here, there)
             )
+            lines.append(compare(f"{suite}, {' '.join(suites.CORE)}", core_here, core_there))
+            lines.append(compare(f"{suite}, the rest", here - core_here, there - core_there))
+        elif there:
+            lines.append(compare(suite, here, there))
     return lines
 
 
@@ -92,7 +113,7 @@ def reasons(status: dict[str, dict[str, dict[str, str]]]) -> list[str]:
     listed = exclusions.read()
     by_reason: dict[tuple[str, str], list[str]] = {}
     for suite, tests in status["guest"].items():
-        for test, outcome in sorted(tests.items()):
+        for test, outcome in sorted(tests.items() if suite not in INFORMATION else ()):
             found = exclusions.find(listed, suite, test)
             if outcome != "pass":
                 reason = found.reason if found else "**no reason is known**"
@@ -125,7 +146,8 @@ def page(record: dict) -> str:
     cases = sum(n for key, n in record["cases"].items() if key.startswith("guest "))
     lines += [
         f"The tests of ImportOS compared {cases} lines or cases. The run took "
-        f"{record['seconds'] / 60:.1f} minutes, the unix port's part included.",
+        f"{record['seconds'] / 60:.1f} minutes, the unix port's part included, and "
+        f"{record['cpu_seconds'] / 60:.1f} minutes of processor time.",
         "",
         "## Beside the unix port",
         "",
