@@ -27,7 +27,7 @@ ORDER = struct.Struct("<8sIIIIIIIII")
 NOTE = struct.Struct("<III4sQ")
 LITERAL_BITS, LITERAL_POSITION_BITS, POSITION_BITS = 3, 0, 2
 PROPERTIES = (POSITION_BITS * 5 + LITERAL_POSITION_BITS) * 9 + LITERAL_BITS
-SCRATCH = 32 << 10  # LZMA's probabilities, with LITERAL_BITS 3
+SCRATCH = 16 << 10  # struct model of unpack.c with LITERAL_BITS 3: 16,008 bytes
 STACK = 1 << 10
 CALL = re.compile(rb"[\xe8\xe9]")
 
