@@ -83,7 +83,7 @@ def main() -> int:
     kernel, upstream, *words = sys.argv[1:]
     if not words:
         run_prompt(Path(kernel))
-    elif len(words) == 1 and Path(words[0]).is_file():
+    elif len(words) == 1 and not os.isatty(0):
         run_script(Path(kernel), Path(upstream), Path(words[0]))
     else:
         print(f"the guest has no command line for {' '.join(words)}", file=sys.stderr)

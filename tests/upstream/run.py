@@ -112,8 +112,23 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--unix", action="store_true", help="with the unix port, as with --all (fetched)"
     )
+    parser.add_argument(
+        "--update", action="store_true", help="put the results into the record of the last run"
+    )
     parser.add_argument("tests", nargs="*", help="directories or tests (all)")
     return parser.parse_args()
+
+
+def updated(last: dict, record: dict) -> dict:
+    """The record of the (last) run with the results of another one in place of its own."""
+    for where, suites_run in record["status"].items():
+        for suite, tests in suites_run.items():
+            last["status"][where].setdefault(suite, {}).update(tests)
+        last["times"][where].update(record["times"][where])
+    last["cases"].update(record["cases"])
+    for key in ("seconds", "cpu_seconds"):
+        last[key] = round(last.get(key, 0) + record[key], 1)
+    return last
 
 
 def main() -> int:
@@ -142,6 +157,8 @@ def main() -> int:
         "times": results.times,
     }
     path = WORK / "results.json"
+    if options.update:
+        record = updated(json.loads(path.read_text(encoding="utf-8")), record)
     path.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     for line in results.remarks + wrong:
         print(line)
