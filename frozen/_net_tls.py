@@ -30,8 +30,11 @@ class _Pipe(io.IOBase):
         self.data = self.data[self.start :] + data
         self.start = 0
 
+    def unread(self):
+        return len(self.data) - self.start
+
     def readinto(self, buffer):
-        count = min(len(buffer), len(self.data) - self.start)
+        count = min(len(buffer), self.unread())
         if not count:
             return 0 if self.ended else None
         buffer[:count] = memoryview(self.data)[self.start : self.start + count]
@@ -223,6 +226,7 @@ class Connection:
             return False
         if sum(map(len, self._in)) >= _FULL:
             return False
+        before = self._pipe.unread()
         data = self._call(self._session.read, _CHUNK)
         if not self._secure and self._error is None and self._session.version():
             self._established()
@@ -230,7 +234,8 @@ class Connection:
             self._in.append(data)
         elif data is not None:
             self._peer_ended = True
-        return data
+        # A message of the protocol, such as a session ticket, is no data and may come before some.
+        return data or data is None and 0 < self._pipe.unread() < before
 
     def _deliver(self):
         while self._in and self._on_data and not self._paused:

@@ -12,5 +12,6 @@ module("requests.py", base_path=".")  # noqa: F821
 module("mip.py", base_path=".")  # noqa: F821
 module("ssl.py", base_path=".")  # noqa: F821
 module("unittest.py", base_path=".")  # noqa: F821
+module("webrepl.py", base_path=".")  # noqa: F821
 package("os", base_path=".")  # noqa: F821
 include("$(MPY_DIR)/extmod/asyncio")  # noqa: F821

@@ -54,6 +54,7 @@ LIBRARY = {
     "mip": ("COMPILER", "DISKS", "TLS"),
     "requests": ("TLS",),
     "unittest": ("COMPILER",),
+    "webrepl": ("COMPILER", "DISKS", "TLS"),
 }
 
 
