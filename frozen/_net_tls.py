@@ -227,7 +227,7 @@ class Connection:
         if sum(map(len, self._in)) >= _FULL:
             return False
         before = self._pipe.unread()
-        data = self._call(self._session.read, _CHUNK)
+        data = self._call(self._session.recv, _CHUNK)
         if not self._secure and self._error is None and self._session.version():
             self._established()
         if data:
