@@ -15,6 +15,7 @@
 #include "py/runtime.h"
 #include "shared/runtime/gchelper.h"
 
+#include "balloon.h"
 #include "heap.h"
 #include "memory.h"
 
@@ -105,14 +106,30 @@ void heap_start(void) {
     unused_count = whole_count;
     budget = total;
     size_t size = MIN(MAX(total / 8, HEAP_FIRST_MIN), HEAP_FIRST_MAX);
-    size = MIN(size, gc_get_max_new_split());
+    size = MIN(size, heap_largest());
     uint8_t *area = heap_take(size);
     gc_init(area, area + size);
 }
 
-size_t gc_get_max_new_split(void) {
+size_t heap_largest(void) {
     struct memory_region *region = largest(unused, unused_count);
     return region == NULL ? 0 : MIN(region->size, budget & ~(size_t)(PAGE_SIZE - 1));
+}
+
+size_t heap_unused(void) {
+    size_t size = 0;
+    for (unsigned i = 0; i < unused_count; i++) {
+        size += unused[i].size;
+    }
+    return MIN(size, budget);
+}
+
+// Asked by gc.c when an allocation has failed.
+size_t gc_get_max_new_split(void) {
+    #if IMPORTOS_DISKS
+    balloon_help();
+    #endif
+    return heap_largest();
 }
 
 void *heap_take(size_t size) {
@@ -128,11 +145,9 @@ void *heap_take(size_t size) {
     return area;
 }
 
-// (pointer) is an area that gc.c has emptied and taken off its list. It joins its neighbours, so
-// that one large object finds room again after many small ones.
-void heap_give_back(void *pointer) {
-    mp_state_mem_area_t *area = pointer;
-    struct memory_region region = { (uintptr_t)area, page_up(area->gc_pool_end - (byte *)area) };
+// It joins its neighbours, so that one large object finds room again after many small ones.
+void heap_return(void *start, size_t size) {
+    struct memory_region region = { (uintptr_t)start, page_up(size) };
     budget += region.size;
     for (unsigned i = 0; i < unused_count;) {
         bool behind = unused[i].start + unused[i].size == region.start;
@@ -147,6 +162,15 @@ void heap_give_back(void *pointer) {
     if (unused_count < HEAP_AREA_MAX) {
         unused[unused_count++] = region;
     }
+}
+
+// (pointer) is an area that gc.c has emptied and taken off its list.
+void heap_give_back(void *pointer) {
+    mp_state_mem_area_t *area = pointer;
+    heap_return(area, (size_t)(area->gc_pool_end - (byte *)area));
+    #if IMPORTOS_DISKS
+    balloon_poke();
+    #endif
 }
 
 static unsigned block_kind(const mp_state_mem_area_t *area, size_t block) {
@@ -182,7 +206,7 @@ static void heap_grow(void) {
         used += area_used_blocks(area);
         blocks += area->gc_alloc_table_byte_len * BLOCKS_PER_BYTE;
     }
-    size_t size = MIN(page_up(blocks * MICROPY_BYTES_PER_GC_BLOCK), gc_get_max_new_split());
+    size_t size = MIN(page_up(blocks * MICROPY_BYTES_PER_GC_BLOCK), heap_largest());
     if (used > blocks / 2 && size >= HEAP_AREA_MIN) {
         uint8_t *area = heap_take(size);
         gc_add(area, area + size);

@@ -23,6 +23,13 @@ void heap_start(void);
 // RAM that heap_boot() found, less the reservations, in bytes.
 size_t heap_total(void);
 
+// Take (size) bytes, page aligned, that no area of the heap covers, for a while; NULL: there is no
+// such stretch. Ends with heap_return(), or with heap_start().
+void *heap_take(size_t size);
+void heap_return(void *start, size_t size);
+size_t heap_largest(void); // the longest stretch that heap_take() has, bytes
+size_t heap_unused(void); // all that no area covers
+
 // True if (size) bytes at (address) are in RAM that the heap may use. Any context.
 bool heap_contains(const void *address, size_t size);
 

@@ -6,6 +6,7 @@
 #include "py/mphal.h"
 
 #include "clock.h"
+#include "balloon.h"
 #include "machine_console.h"
 #include "machine_disk.h"
 #include "machine_pci.h"
@@ -17,6 +18,7 @@
 
 #if IMPORTOS_DISKS
 #define MACHINE_DISKS \
+    { MP_ROM_QSTR(MP_QSTR_balloon), MP_ROM_PTR(&machine_balloon_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_Console), MP_ROM_PTR(&machine_console_type) }, \
     { MP_ROM_QSTR(MP_QSTR_Disk), MP_ROM_PTR(&machine_disk_type) }, \
     { MP_ROM_QSTR(MP_QSTR_Share), MP_ROM_PTR(&machine_share_type) }, \

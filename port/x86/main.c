@@ -15,6 +15,7 @@
 #include "shared/runtime/pyexec.h"
 
 #include "acpi.h"
+#include "balloon.h"
 #include "boot_info.h"
 #include "clock.h"
 #include "drive.h"
@@ -91,6 +92,7 @@ static void python_memory(void) {
     drive_boot();
     share_boot();
     machine_console_boot();
+    balloon_boot();
     power_on_leave(sync_disks);
     romfs_reserve(MIN(heap_total() / ROMFS_PART, ROMFS_MAX));
     size_t romfs_size;
@@ -107,6 +109,7 @@ static void python_start(void) {
     mp_init();
     readline_init0();
     #if IMPORTOS_DISKS
+    balloon_resume();
     pyexec_frozen_module("_boot.py", false);
     #endif
     program_arguments();
@@ -125,6 +128,9 @@ static void python_end(void) {
     gc_sweep_all();
     mp_deinit();
     exec_reset();
+    #if IMPORTOS_DISKS
+    balloon_soft_reset();
+    #endif
     machine_soft_reset_count += 1;
 }
 

@@ -21,6 +21,7 @@
 #define VIRTIO_ID_BLOCK 2
 #define VIRTIO_ID_CONSOLE 3
 #define VIRTIO_ID_RNG 4
+#define VIRTIO_ID_BALLOON 5
 #define VIRTIO_ID_9P 9
 
 #define VIRTIO_DEVICE_MAX 32
@@ -51,6 +52,7 @@ struct virtio_transport {
     uint8_t (*read_status)(struct virtio_device *device);
     void (*write_status)(struct virtio_device *device, uint8_t status);
     uint8_t (*read_config)(struct virtio_device *device, unsigned offset);
+    void (*write_config)(struct virtio_device *device, unsigned offset, uint32_t value);
     uint32_t (*config_generation)(struct virtio_device *device);
     unsigned (*queue_size)(struct virtio_device *device, unsigned index); // 0: no such queue
     int (*queue_start)(struct virtio_device *device, struct virtqueue *queue);

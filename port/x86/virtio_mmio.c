@@ -67,6 +67,12 @@ static uint8_t read_config(struct virtio_device *device, unsigned offset) {
     return offset < REGION_SIZE - REG_CONFIG ? mmio_read8(device->mmio + REG_CONFIG + offset) : 0;
 }
 
+static void write_config(struct virtio_device *device, unsigned offset, uint32_t value) {
+    if (offset + 4 <= REGION_SIZE - REG_CONFIG) {
+        mmio_write32(device->mmio + REG_CONFIG + offset, value);
+    }
+}
+
 static uint32_t config_generation(struct virtio_device *device) {
     return mmio_read32(device->mmio + REG_CONFIG_GENERATION);
 }
@@ -139,6 +145,7 @@ static const struct virtio_transport transport_mmio = {
     .read_status = read_status,
     .write_status = write_status,
     .read_config = read_config,
+    .write_config = write_config,
     .config_generation = config_generation,
     .queue_size = queue_size,
     .queue_start = queue_start,

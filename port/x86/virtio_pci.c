@@ -75,6 +75,12 @@ static uint8_t read_config(struct virtio_device *device, unsigned offset) {
     return offset < device->config_size ? mmio_read8(device->config + offset) : 0;
 }
 
+static void write_config(struct virtio_device *device, unsigned offset, uint32_t value) {
+    if (offset + 4 <= device->config_size) {
+        mmio_write32(device->config + offset, value);
+    }
+}
+
 static uint32_t config_generation(struct virtio_device *device) {
     return mmio_read8(device->common + COMMON_GENERATION);
 }
@@ -188,6 +194,7 @@ static const struct virtio_transport transport_pci = {
     .read_status = read_status,
     .write_status = write_status,
     .read_config = read_config,
+    .write_config = write_config,
     .config_generation = config_generation,
     .queue_size = queue_size,
     .queue_start = queue_start,
