@@ -107,6 +107,9 @@ static void python_memory(void) {
 static void python_start(void) {
     heap_start();
     mp_init();
+    // They are in the heap of the program before.
+    MP_STATE_VM(environment) = MP_OBJ_NULL;
+    MP_STATE_VM(machine_pci_irqs) = MP_OBJ_NULL;
     readline_init0();
     #if IMPORTOS_DISKS
     balloon_resume();

@@ -50,6 +50,11 @@ def test_soft_reset_forgets_variables(mpremote):
     assert out == "False\n"
 
 
+def test_soft_reset_forgets_the_environment(mpremote):
+    mpremote("exec", "import os; os.putenv('KEPT', 'value')")
+    assert mpremote("exec", "import os; print(os.getenv('KEPT'))") == "None\n"
+
+
 def test_resume_keeps_variables(mpremote):
     mpremote("exec", "kept = 42")
     assert mpremote("resume", "eval", "kept") == "42\n"
