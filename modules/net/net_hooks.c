@@ -73,6 +73,12 @@ u32_t net_tcp_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *rem
 
 // --- SYN flood ----------------------------------------------------------------------------------
 
+// An honest peer whose SYN gets no answer comes again after a second; one whose half-open
+// connection is dropped is reset. So a crowd that comes at once is made to wait, and only a flood
+// of SYNs makes room for itself: at the cost of those that are older than a tick of lwIP's, or when
+// so many were refused within the tick.
+#define REFUSED_MAX 64
+
 // New pcbs come first in the list, so of two of the same tick the later one is the older.
 static void recycle_half_open(const struct tcp_pcb_listen *listener) {
     struct tcp_pcb *oldest = NULL;
@@ -87,7 +93,12 @@ static void recycle_half_open(const struct tcp_pcb_listen *listener) {
             oldest = pcb;
         }
     }
-    if (oldest != NULL) {
+    static u32_t refused, refused_tick;
+    if (refused_tick != tcp_ticks) {
+        refused_tick = tcp_ticks;
+        refused = 0;
+    }
+    if (oldest != NULL && (oldest_age > 0 || refused++ >= REFUSED_MAX)) {
         tcp_abandon(oldest, 0);
     }
 }

@@ -153,6 +153,25 @@ static void deliver_pending(struct tcp_pcb *pcb) {
     mem_free(pending);
 }
 
+// --- connections that nobody has accepted yet ----------------------------------------------------
+
+static err_t _lwip_tcp_accept(void *arg, struct tcp_pcb *newpcb, err_t err);
+
+// They count against the backlog, so that a SYN for which there is no place is dropped and comes
+// again, as with every other system: upstream's queue resets the connection.
+static err_t queue_accepted(void *arg, struct tcp_pcb *pcb, err_t err) {
+    err_t ret = _lwip_tcp_accept(arg, pcb, err);
+    if (ret == ERR_OK && pcb != NULL) {
+        tcp_backlog_delayed(pcb);
+    }
+    return ret;
+}
+
+static void take_accepted(struct tcp_pcb *pcb) {
+    tcp_backlog_accepted(pcb);
+    deliver_pending(pcb);
+}
+
 // --- upstream, with replacements ----------------------------------------------------------------
 
 static mp_obj_t lwip_socket_listen(size_t n_args, const mp_obj_t *args);
@@ -173,7 +192,8 @@ extern const mp_obj_fun_builtin_var_t socket_recv_into_obj, socket_recvfrom_into
 #define _lwip_tcp_recv_unaccepted(arg, pcb, p, err) \
     __attribute__((unused)) upstream_recv_unaccepted(arg, pcb, p, err)
 #undef tcp_accepted
-#define tcp_accepted(listener) deliver_pending(socket2->pcb.tcp)
+#define tcp_accepted(listener) take_accepted(socket2->pcb.tcp)
+#define tcp_accept(pcb, fn) tcp_accept(pcb, queue_accepted)
 #define tcp_err(pcb, fn) set_error_callback(pcb, fn)
 #define tcp_recv(pcb, fn) set_receive_callback(pcb, fn)
 #define tcp_new() tcp_new_ip_type(socket->domain == MOD_NETWORK_AF_INET6 ? IPADDR_TYPE_ANY : \
@@ -292,7 +312,7 @@ static mp_obj_t lwip_socket_listen(size_t n_args, const mp_obj_t *args) {
     }
     mp_obj_t longest[2] = { args[0], MP_OBJ_NEW_SMALL_INT(BACKLOG) };
     upstream_socket_listen(2, longest);
-    // lwIP's own count is of half-open connections, see net_hooks.c.
+    // Half-open connections (net_hooks.c) and those that wait for accept().
     lwip_socket_obj_t *self = MP_OBJ_TO_PTR(args[0]);
     tcp_backlog_set(self->pcb.tcp, BACKLOG);
     return mp_const_none;

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import subprocess
 import threading
 
 import pytest
+from bench.network import GUEST
 
 BLOCKING = """
 import socket
@@ -184,3 +186,41 @@ print("interfaces", net.interfaces())
     for line in ("LAN: no network card 0", "eth0: eth0", "connect:", "interfaces ()"):
         guest.expect_text(line)
     guest.expect_exit(0)
+
+
+SLOW_TO_ACCEPT = """
+import socket, time
+server = socket.socket()
+server.bind(("", 80))
+server.listen(500)
+print("listening")
+time.sleep(1)
+for i in range(300):
+    client, address = server.accept()
+    client.sendall(b"%d\\n" % i)
+    client.close()
+print("served", i + 1)
+"""
+
+
+def test_a_full_accept_queue_makes_clients_wait_and_loses_none(tapped, space, build_image):
+    guest = tapped(build_image(SLOW_TO_ACCEPT))
+    guest.expect_text("listening")
+
+    def clients() -> list[bytes]:
+        sockets = [socket.socket() for _ in range(300)]
+        for client in sockets:
+            client.setblocking(False)
+            client.connect_ex((GUEST, 80))
+        answers = []
+        for client in sockets:
+            client.setblocking(True)
+            client.settimeout(20)
+            answers.append(client.makefile("rb").readline())
+            client.close()
+        return answers
+
+    answers = space.call(clients)
+    guest.expect_text("served 300")
+    assert sorted(int(answer) for answer in answers) == list(range(300))
+    guest.at_prompt = True
