@@ -276,6 +276,7 @@ for work in (put, get):
 """
 
 
+@pytest.mark.timeout(1800)
 def test_two_guests_in_bad_weather(boot, build_image, app):
     cables = [Cable(), Cable()]
     relay = Relay(*cables, STORM)
