@@ -11,7 +11,7 @@ SRC_USERMOD_C += $(addprefix $(USERMOD_DIR)/, \
 	netif_virtio.c net_config.c network_lan.c net_error.c modnet.c net_object.c net_udp.c \
 	net_resolve.c net_interface.c $(call with,TCP,socket_lwip.c socket_options.c net_connection.c net_tcp.c \
 	net_write.c net_server.c))
-SRC_USERMOD_LIB_C += $(addprefix $(USERMOD_DIR)/,net_memory.c net_hooks.c net_quiet.c net_mdns.c) \
+SRC_USERMOD_LIB_C += $(addprefix $(USERMOD_DIR)/,net_memory.c net_hooks.c net_quiet.c net_mdns.c netif_frames.c) \
 	shared/netutils/netutils.c
 SRC_USERMOD_LIB_C += $(addprefix lwip/, \
 	core/def.c core/dns.c core/inet_chksum.c core/init.c core/ip.c core/mem.c core/memp.c \

@@ -71,6 +71,8 @@ u32_t net_tcp_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *rem
     return (u32_t)siphash(key, words, 5) + (u32_t)(clock_ns() / 4000);
 }
 
+uint16_t net_tcp_segment_max, net_tcp_packet_size;
+
 // --- SYN flood ----------------------------------------------------------------------------------
 
 // An honest peer whose SYN gets no answer comes again after a second; one whose half-open
@@ -108,7 +110,10 @@ err_t net_tcp_inpacket(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t option
     (void)option_size;
     (void)option1_size;
     (void)option2;
-    (void)p;
+    if (p->tot_len > pcb->mss && pcb->state >= ESTABLISHED) {
+        // Several packets in one: as many acknowledgements as for two of them (RFC 5681, 4.2).
+        tcp_set_flags(pcb, TF_ACK_DELAY);
+    }
     if (pcb->state == LISTEN && (TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
         const struct tcp_pcb_listen *listener = (const struct tcp_pcb_listen *)pcb;
         if (listener->accepts_pending >= listener->backlog) {

@@ -164,6 +164,7 @@ static mp_obj_t net_interface_on_frame(mp_obj_t self_in, mp_obj_t callback) {
     struct net_card *card = network_lan_card(self_in);
     net_set_callback(slot(card, CALLBACK_FRAME), callback, 1, "the frame");
     card->frame_hook = net_has(callback) ? on_frame : NULL;
+    virtio_net_raw(card->device, card->frame_hook != NULL);
     hold(&frame_held[card->index], net_has(callback));
     return callback;
 }

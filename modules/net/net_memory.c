@@ -3,7 +3,7 @@
 //
 // The network's allocator: chunks of 32 KiB, each cut into objects of one size. A chunk whose last
 // object was freed serves any size again, so a flood of one kind of packet does not eat up the
-// memory of the others for good. Objects above 8 KiB get blocks of 96 KiB of their own.
+// memory of the others for good. Objects above 16 KiB get blocks of 96 KiB of their own.
 
 #include "net_memory.h"
 
@@ -24,9 +24,10 @@
 #define MAGIC_LIVE 0x4e45
 #define MAGIC_FREE 0x6e65
 
-// Sizes of objects with their header. 1664 holds a full TCP segment with its pbuf and options.
+// Sizes of objects with their header. 1664 holds a full TCP packet with its pbuf and options,
+// 16352 is half a chunk.
 static const uint16_t class_size[] = {
-    32, 48, 64, 96, 128, 192, 256, 320, 448, 640, 896, 1280, 1664, 2304, 4096, 8192,
+    32, 48, 64, 96, 128, 192, 256, 320, 448, 640, 896, 1280, 1664, 2304, 4096, 8192, 16352,
 };
 #define CLASS_COUNT (sizeof(class_size) / sizeof(class_size[0]))
 #define CLASS_LARGE CLASS_COUNT

@@ -17,7 +17,10 @@
 #include "netif_virtio.h"
 #include "network_lan.h"
 
-#define PAYLOAD_MAX 1472
+#define PAYLOAD_ALWAYS 1232 // fits any interface that IPv6 runs on
+#define IP4_UDP_SIZE 28
+#define IP6_UDP_SIZE 48
+#define LOOP_MTU 9000 // an interface that has none
 
 typedef struct _net_udp_obj_t {
     net_obj_t object;
@@ -45,14 +48,22 @@ static void reset(net_obj_t *object) {
     close_udp((net_udp_obj_t *)object);
 }
 
+// Datagrams are not cut: what the interface towards (to) carries in one packet.
+static size_t payload_max(const struct udp_pcb *pcb, const ip_addr_t *to) {
+    const struct netif *netif = ip_route(&pcb->local_ip, to);
+    unsigned mtu = netif == NULL || netif->mtu == 0 ? LOOP_MTU : netif->mtu;
+    unsigned headers = IP_IS_V6(to) ? IP6_UDP_SIZE : IP4_UDP_SIZE;
+    return mtu > headers ? mtu - headers : 0;
+}
+
 static bool send_to(net_udp_obj_t *self, mp_obj_t data, const ip_addr_t *to, uint16_t port) {
     mp_buffer_info_t buffer;
     mp_get_buffer_raise(data, &buffer, MP_BUFFER_READ);
     if (self->pcb == NULL) {
         mp_raise_OSError(MP_EBADF);
     }
-    if (buffer.len > PAYLOAD_MAX) {
-        net_raise(EMSGSIZE, "a datagram holds 1472 bytes");
+    if (buffer.len > PAYLOAD_ALWAYS && buffer.len > payload_max(self->pcb, to)) {
+        net_raise(EMSGSIZE, "a datagram is longer than the interface's mtu");
     }
     struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)buffer.len, PBUF_RAM);
     if (p == NULL) {

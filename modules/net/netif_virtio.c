@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// The only file that knows both virtio_net and lwIP: frames from the cards into the stack and out
-// of it, and the moments at which the stack runs. Interrupts and a timer queue one static
-// scheduler node; everything else happens in its callback, between two bytecodes of the main
-// thread or out of a wait.
+// Cards as lwIP's interfaces, and the moments at which the stack runs. (Frames are in
+// netif_frames.c; no other file knows both virtio_net and lwIP.) Interrupts and a timer queue one
+// static scheduler node; everything else happens in its callback, between two bytecodes of the
+// main thread or out of a wait.
 
 #include "netif_virtio.h"
 
@@ -39,8 +39,9 @@
 #define FLOOD_PAUSE_NS (100 * NS_PER_US) // and how long that turn is at least
 #define POSTED_SHARE 4 // a card with less than this part of its buffers left has frames copied
 
-#define SUM_TCP_OFFSET 16
-#define PROTOCOL_TCP 6
+// Of TCP, with its options: fits half a chunk of net_memory.c with all other headers, and four of
+// them are under way in a window of 64 KiB.
+#define SEGMENT_MAX (15u << 10)
 
 static struct net_card cards[VIRTIO_NET_MAX];
 static unsigned card_count;
@@ -70,145 +71,7 @@ u32_t sys_now(void) {
     return (u32_t)(clock_ns() / NS_PER_MS);
 }
 
-// --- receive ------------------------------------------------------------------------------------
-
-struct rx_pbuf {
-    struct pbuf_custom custom; // first: lwIP hands back its address
-    struct virtio_net *device;
-    void *buffer;
-};
-
-static void rx_free(struct pbuf *p) {
-    struct rx_pbuf *rx = (struct rx_pbuf *)(void *)p;
-    virtio_net_release(rx->device, rx->buffer);
-    net_memory_free(rx);
-}
-
-// A pbuf around the card's buffer, or around a copy once too many buffers are away from the card.
-static struct pbuf *wrap(struct net_card *card, struct virtio_net_frame *frame, bool held) {
-    if (held || virtio_net_posted(card->device) < card->posted_min) {
-        struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)frame->size, PBUF_RAM);
-        if (p != NULL) {
-            memcpy(p->payload, frame->data, frame->size);
-        }
-        if (!held) {
-            virtio_net_release(card->device, frame->buffer);
-        }
-        return p;
-    }
-    struct rx_pbuf *rx = net_memory_alloc(sizeof(*rx));
-    if (rx == NULL) {
-        virtio_net_release(card->device, frame->buffer);
-        return NULL;
-    }
-    rx->custom.custom_free_function = rx_free;
-    rx->device = card->device;
-    rx->buffer = frame->buffer;
-    return pbuf_alloced_custom(PBUF_RAW, (u16_t)frame->size, PBUF_REF, &rx->custom, frame->data,
-        (u16_t)frame->size);
-}
-
-static u16_t checksum_flags(const struct net_card *card, bool verified) {
-    u16_t flags = NETIF_CHECKSUM_ENABLE_ALL;
-    if (virtio_net_checksums(card->device)) {
-        flags &= (u16_t) ~NETIF_CHECKSUM_GEN_TCP;
-    }
-    if (verified) {
-        flags &= (u16_t) ~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP);
-    }
-    return flags;
-}
-
-static void input(struct net_card *card, struct virtio_net_frame *frame) {
-    bool held = false;
-    if (card->frame_hook != NULL && card->frame_hook(card->index, frame, &held)) {
-        if (!held) {
-            virtio_net_release(card->device, frame->buffer);
-        }
-        return;
-    }
-    bool verified = frame->verified;
-    struct pbuf *p = wrap(card, frame, held);
-    if (p == NULL) {
-        card->rx_no_memory++;
-        return;
-    }
-    NETIF_SET_CHECKSUM_CTRL(&card->netif, checksum_flags(card, verified));
-    if (card->netif.input(p, &card->netif) != ERR_OK) {
-        pbuf_free(p);
-    }
-}
-
-// --- send ---------------------------------------------------------------------------------------
-
-static uint16_t fold(uint32_t sum) {
-    sum = (sum >> 16) + (sum & 0xffff);
-    return (uint16_t)((sum >> 16) + (sum & 0xffff));
-}
-
-// Where the card has to complete a TCP checksum in (frame), or 0; puts the pseudo header's sum
-// there (virtio 1.1, 5.1.6.2).
-static unsigned prepare_checksum(uint8_t *frame, size_t size) {
-    unsigned start;
-    uint32_t sum;
-    if (frame[12] == 0x08 && frame[13] == 0x00 && size >= 34 && frame[23] == PROTOCOL_TCP) {
-        start = 14 + (frame[14] & 0xf) * 4u;
-        sum = net_checksum(frame + 26, 8);
-    } else if (frame[12] == 0x86 && frame[13] == 0xdd && size >= 54 &&
-               frame[20] == PROTOCOL_TCP) {
-        start = 54;
-        sum = net_checksum(frame + 22, 32);
-    } else {
-        return 0;
-    }
-    if (start + 20 > size) {
-        return 0;
-    }
-    sum += lwip_htons((u16_t)(size - start)) + lwip_htons(PROTOCOL_TCP);
-    uint16_t folded = fold(sum);
-    memcpy(frame + start + SUM_TCP_OFFSET, &folded, 2);
-    return start;
-}
-
-static err_t link_output(struct netif *netif, struct pbuf *p) {
-    struct net_card *card = netif->state;
-    if (p->tot_len > virtio_net_mtu(card->device) + VIRTIO_NET_HEADER_SIZE) {
-        return ERR_BUF;
-    }
-    uint8_t *data = virtio_net_send_begin(card->device);
-    if (data == NULL) {
-        return virtio_net_failed(card->device) ? ERR_IF : ERR_MEM;
-    }
-    size_t size = pbuf_copy_partial(p, data, p->tot_len, 0);
-    if (net_quiet_sent(data, size) && !card->polling) {
-        net_schedule();
-    }
-    unsigned sum_start = virtio_net_checksums(card->device) ? prepare_checksum(data, size) : 0;
-    virtio_net_send_end(card->device, size, sum_start, SUM_TCP_OFFSET);
-    if (!card->polling) {
-        virtio_net_flush(card->device);
-    }
-    return ERR_OK;
-}
-
-int net_card_send(struct net_card *card, const void *data, size_t size) {
-    if (size < VIRTIO_NET_HEADER_SIZE) {
-        return -EINVAL;
-    }
-    if (size > virtio_net_mtu(card->device) + VIRTIO_NET_HEADER_SIZE) {
-        return -EMSGSIZE;
-    }
-    uint8_t *to = virtio_net_send_begin(card->device);
-    if (to == NULL) {
-        return virtio_net_failed(card->device) ? -ENODEV : -ENOBUFS;
-    }
-    memcpy(to, data, size);
-    virtio_net_send_end(card->device, size, 0, 0);
-    if (!card->polling) {
-        virtio_net_flush(card->device);
-    }
-    return 0;
-}
+// --- when the stack runs ------------------------------------------------------------------------
 
 // The ring was full and has room again: what TCP could not send need not wait for its timer.
 static void resume_output(void) {
@@ -221,8 +84,6 @@ static void resume_output(void) {
     }
     #endif
 }
-
-// --- when the stack runs ------------------------------------------------------------------------
 
 static void check_link(struct net_card *card) {
     bool up = virtio_net_link(card->device);
@@ -239,11 +100,12 @@ static bool poll_card(struct net_card *card) {
     if (virtio_net_link_changed(card->device)) {
         check_link(card);
     }
+    virtio_net_reclaim(card->device);
     struct virtio_net_frame frame;
     unsigned count = 0;
     while (count < POLL_FRAMES && virtio_net_receive(card->device, &frame) >= 0) {
         count++;
-        input(card, &frame);
+        net_card_input(card, &frame);
     }
     if (virtio_net_send_resumed(card->device)) {
         resume_output();
@@ -335,15 +197,16 @@ static err_t init_netif(struct netif *netif) {
         NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;
     netif->output = output_ip4;
     netif->output_ip6 = output_ip6;
-    netif->linkoutput = link_output;
+    netif->linkoutput = net_card_output;
     netif->hostname = net_config_hostname();
-    NETIF_SET_CHECKSUM_CTRL(netif, checksum_flags(card, false));
+    NETIF_SET_CHECKSUM_CTRL(netif, net_card_checksums(card, false));
     return ERR_OK;
 }
 
 static bool add_card(struct virtio_net *device) {
-    unsigned ring = memory_total() < SMALL_MACHINE ? RING_SMALL : RING_FULL;
-    long size = virtio_net_prepare(device, ring);
+    bool small = memory_total() < SMALL_MACHINE;
+    unsigned ring = small ? RING_SMALL : RING_FULL;
+    long size = virtio_net_prepare(device, ring, LWIP_TCP && !small);
     if (size < 0) {
         return false;
     }
@@ -352,13 +215,14 @@ static bool add_card(struct virtio_net *device) {
         kprintf("net: no memory for a card: %ld bytes\n", size);
         return false;
     }
+    virtio_net_on_sent(device, net_card_sent);
     if (virtio_net_start(device, memory) < 0) {
         return false;
     }
     struct net_card *card = &cards[card_count];
     card->device = device;
     card->index = card_count;
-    card->posted_min = ring / POSTED_SHARE;
+    card->posted_min = virtio_net_posted(device) / POSTED_SHARE;
     if (netif_add_noaddr(&card->netif, card, init_netif, ethernet_input) == NULL) {
         virtio_net_stop(device);
         return false;
@@ -374,6 +238,17 @@ static bool add_card(struct virtio_net *device) {
     net_config_apply(card);
     virtio_net_on_ready(device, on_ready, card);
     return true;
+}
+
+// TCP does not know which card a segment will leave by, so all of them must cut large ones.
+static void choose_segment_size(void) {
+    #if LWIP_TCP
+    bool all = card_count > 0;
+    for (unsigned i = 0; i < card_count; i++) {
+        all = all && virtio_net_segments(cards[i].device);
+    }
+    net_tcp_segment_max = all ? SEGMENT_MAX : 0;
+    #endif
 }
 
 void net_start(void) {
@@ -395,6 +270,7 @@ void net_start(void) {
         }
         add_card(device);
     }
+    choose_segment_size();
     net_schedule();
 }
 
@@ -404,6 +280,7 @@ void net_soft_reset(void) {
     }
     for (unsigned i = 0; i < card_count; i++) {
         cards[i].frame_hook = NULL;
+        virtio_net_raw(cards[i].device, false);
     }
     net_objects_reset();
     net_interface_reset();

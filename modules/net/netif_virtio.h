@@ -14,6 +14,7 @@
 
 struct virtio_net;
 struct virtio_net_frame;
+struct pbuf;
 
 // What a frame is before the stack sees it. Return true to keep it from the stack; (*held) set to
 // true means that the callee releases the card's buffer itself, later.
@@ -52,6 +53,18 @@ void net_schedule(void);
 
 // Send a raw frame. 0, or a negative errno.
 int net_card_send(struct net_card *card, const void *data, size_t size);
+
+// Hand a received frame to the stack, or to the hook. Takes over its buffers.
+void net_card_input(struct net_card *card, struct virtio_net_frame *frame);
+
+// lwIP's linkoutput: copies the frame, or holds a segment that the card has to cut until
+// net_card_sent() is called with it.
+err_t net_card_output(struct netif *netif, struct pbuf *p);
+void net_card_sent(void *cookie);
+
+// NETIF_CHECKSUM_ flags: what lwIP has to compute, and to check of a frame that the card has
+// (verified) or not.
+u16_t net_card_checksums(const struct net_card *card, bool verified);
 
 // Switch DHCP on, or off and set a static address; NULL parts are left alone.
 void net_card_dhcp(struct net_card *card);

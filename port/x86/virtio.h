@@ -118,7 +118,7 @@ struct virtqueue {
     uint16_t size, mask; // descriptors, a power of two
     uint16_t produced; // our avail index; counts up and wraps by itself
     uint16_t consumed; // used entries taken
-    uint16_t free_head, free_count;
+    uint16_t free_head, free_tail, free_count; // descriptors, a queue
     uint16_t outstanding; // buffers that the device holds
     uint16_t notified; // produced at the last look at avail_event
     uint16_t event; // used_event as last written

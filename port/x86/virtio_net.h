@@ -24,14 +24,31 @@
 #define VIRTIO_NET_RESET_MAX 3
 #define VIRTIO_NET_FRAME_MIN 60 // shorter ones are padded with zeros, as on the wire
 #define VIRTIO_NET_HEADER_SIZE 14 // of an Ethernet frame
+#define VIRTIO_NET_PIECES_MAX 64 // of one frame, in memory
 
 struct virtio_net;
 
+// A frame, or the first piece of one that lies in several buffers.
 struct virtio_net_frame {
     uint8_t *data; // Ethernet header first, no FCS
-    size_t size; // bytes, at least VIRTIO_NET_FRAME_MIN
+    size_t size; // bytes of this piece; with the rest at least VIRTIO_NET_FRAME_MIN
+    size_t rest; // bytes in the pieces that follow
     bool verified; // the TCP or UDP checksum is known to be right
     void *buffer; // for virtio_net_release()
+};
+
+// A TCP segment that the card cuts into packets of (segment_size) bytes of payload, each with the
+// headers at the front of the first piece (virtio 1.1, 5.1.6.2).
+struct virtio_net_large {
+    struct {
+        void *data;
+        uint32_t size; // bytes
+    } piece[VIRTIO_NET_PIECES_MAX];
+    unsigned count;
+    uint16_t header_size; // bytes: Ethernet, IP, TCP
+    uint16_t segment_size;
+    uint16_t sum_start, sum_offset; // as for virtio_net_send_end()
+    bool ip6;
 };
 
 struct virtio_net_stats {
@@ -47,8 +64,10 @@ struct virtio_net_stats {
 struct virtio_net *virtio_net_get(unsigned n);
 
 // Reset the card and negotiate. Returns the bytes of page-aligned memory that
-// virtio_net_start() needs for at most (ring) frames each way, or -ENOTSUP, -EIO.
-long virtio_net_prepare(struct virtio_net *net, unsigned ring);
+// virtio_net_start() needs for at most (ring) frames each way, or -ENOTSUP, -EIO. (large): frames
+// of up to 64 KiB too, whole TCP segments that no wire has to carry, if the card can do that.
+// What that gains is in modules/net/README.md.
+long virtio_net_prepare(struct virtio_net *net, unsigned ring, bool large);
 
 // Begin to receive, with (memory) as the card's for ever. -ENODEV, -EIO: see the log.
 int virtio_net_start(struct virtio_net *net, void *memory);
@@ -62,6 +81,14 @@ void virtio_net_on_ready(struct virtio_net *net, void (*fn)(void *arg), void *ar
 
 // Take one frame. Returns its size, or -EAGAIN or -ENODEV.
 int virtio_net_receive(struct virtio_net *net, struct virtio_net_frame *frame);
+
+// Take the next piece of the frame received last, to be released by itself; false: no more. What
+// is not taken before the next frame goes back to the card.
+bool virtio_net_receive_rest(struct virtio_net *net, struct virtio_net_frame *piece);
+
+// (raw): receive frames as they are on the wire only, complete with their checksums. Resets the
+// card when that is a change.
+void virtio_net_raw(struct virtio_net *net, bool raw);
 
 // Give a received frame's buffer back to the card.
 void virtio_net_release(struct virtio_net *net, void *buffer);
@@ -79,6 +106,15 @@ uint8_t *virtio_net_send_begin(struct virtio_net *net);
 void virtio_net_send_end(struct virtio_net *net, size_t size, unsigned sum_start,
     unsigned sum_offset);
 
+// Queue a large segment; only if virtio_net_segments(). Its memory is the card's until the
+// function of virtio_net_on_sent() is called with (cookie), which is not NULL. 0, -EAGAIN or
+// -ENODEV; -EINVAL: too many pieces.
+int virtio_net_send_large(struct virtio_net *net, struct virtio_net_large *large, void *cookie);
+void virtio_net_on_sent(struct virtio_net *net, void (*fn)(void *cookie));
+
+// Take back what the card has sent; otherwise that happens when its buffers run short.
+void virtio_net_reclaim(struct virtio_net *net);
+
 // Tell the card about everything released and queued since the last call.
 void virtio_net_flush(struct virtio_net *net);
 
@@ -93,6 +129,7 @@ unsigned virtio_net_mtu(const struct virtio_net *net); // bytes of a frame behin
 bool virtio_net_link(struct virtio_net *net); // clears virtio_net_link_changed()
 bool virtio_net_link_changed(const struct virtio_net *net); // the link may have changed
 bool virtio_net_checksums(const struct virtio_net *net); // the card computes checksums
+bool virtio_net_segments(const struct virtio_net *net); // it cuts TCP over IPv4 and IPv6
 bool virtio_net_failed(const struct virtio_net *net);
 const struct virtio_net_stats *virtio_net_stats(const struct virtio_net *net);
 

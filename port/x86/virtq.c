@@ -76,6 +76,7 @@ int virtio_queue_open(struct virtio_device *device, struct virtqueue *queue, uns
     for (unsigned i = 0; i < size; i++) {
         queue->slot[i].next_free = (uint16_t)((i + 1) & queue->mask);
     }
+    queue->free_tail = queue->mask;
     return device->transport->queue_start(device, queue);
 }
 
@@ -148,15 +149,20 @@ bool virtq_pending(const struct virtqueue *queue) {
     return queue->used_header[1] != queue->consumed;
 }
 
-// Give the chain at (head) back to the free list. Its links are our own.
+// Put the chain at (head) behind the free ones. Its links are our own. What was used last is
+// posted last, so a buffer that the device completes twice is free the second time, and found out.
 static void free_chain(struct virtqueue *queue, uint16_t head) {
     struct virtq_slot *slot = &queue->slot[head];
     uint16_t last = head;
     for (unsigned i = 1; i < slot->count; i++) {
         last = queue->slot[last].next_free;
     }
-    queue->slot[last].next_free = queue->free_head;
-    queue->free_head = head;
+    if (queue->free_count == 0) {
+        queue->free_head = head;
+    } else {
+        queue->slot[queue->free_tail].next_free = head;
+    }
+    queue->free_tail = last;
     queue->free_count += slot->count;
     slot->cookie = NULL;
     queue->outstanding--;

@@ -137,11 +137,11 @@ def tapped(boot: Callable[..., Guest], space: Network) -> Callable[..., Guest]:
 
 @pytest.fixture
 def lying(boot: Callable[..., Guest], tmp_path: Path) -> Iterator[Callable[..., tuple]]:
-    """lying(image) -> (guest, device): a guest whose card is ours."""
+    """lying(image, features=0) -> (guest, device): a guest whose card is ours."""
     devices = []
 
-    def start(image: Path) -> tuple[Guest, LyingDevice]:
-        device = LyingDevice(tmp_path / "vhost")
+    def start(image: Path, features: int = 0) -> tuple[Guest, LyingDevice]:
+        device = LyingDevice(tmp_path / "vhost", features)
         devices.append(device)
         arguments = device.arguments(64)
 

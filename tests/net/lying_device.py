@@ -25,6 +25,10 @@ GET_FEATURES, SET_MEM_TABLE, SET_VRING_NUM, SET_VRING_ADDR = 1, 5, 8, 9
 SET_VRING_BASE, GET_VRING_BASE, SET_VRING_KICK, SET_VRING_CALL = 10, 11, 12, 13
 GET_PROTOCOL_FEATURES, GET_QUEUE_NUM = 15, 17
 VERSION_1, PROTOCOL_FEATURES = 1 << 32, 1 << 30
+CSUM, GUEST_CSUM, GUEST_TSO4, HOST_TSO4, HOST_TSO6, MERGEABLE = (
+    1 << n for n in (0, 1, 7, 11, 12, 15)
+)
+OFFLOADS = CSUM | GUEST_CSUM | GUEST_TSO4 | HOST_TSO4 | HOST_TSO6 | MERGEABLE
 NO_FD = 0x100
 HEADER = 12  # bytes of struct virtio_net_hdr
 OFF = (
@@ -58,9 +62,11 @@ class Region:
 @dataclass
 class LyingDevice:
     path: Path
+    features: int = 0  # besides VERSION_1
     regions: list[Region] = field(default_factory=list)
     rings: list[Ring] = field(default_factory=lambda: [Ring(), Ring()])
     sent: list[bytes] = field(default_factory=list)  # by the guest
+    headers: list[bytes] = field(default_factory=list)  # of them: struct virtio_net_hdr
     starts: int = 0  # times that the driver has started the receive queue
     files: list[int] = field(default_factory=list)
     connection: socket.socket | None = None
@@ -136,7 +142,7 @@ class LyingDevice:
 
     def _handle(self, request: int, body: bytes, files: list[int]) -> bytes | None:
         if request == GET_FEATURES:
-            return struct.pack("<Q", VERSION_1 | PROTOCOL_FEATURES)
+            return struct.pack("<Q", VERSION_1 | PROTOCOL_FEATURES | self.features)
         if request == GET_PROTOCOL_FEATURES:
             return struct.pack("<Q", 0)
         if request == GET_QUEUE_NUM:
@@ -233,6 +239,7 @@ class LyingDevice:
             for address, size in pieces:
                 memory, offset = self._find(address, user=False)
                 data += memory[offset : offset + size]
+            self.headers.append(data[:HEADER])
             self.sent.append(data[HEADER:])
             self.complete(ring, head, 0)
             self.interrupt(ring)
@@ -261,6 +268,31 @@ class LyingDevice:
             self.complete(self.receive_ring, taken[0] if head is None else head, told)
             self.interrupt(self.receive_ring)
             return taken[0]
+
+    def post_large(
+        self, frame: bytes, header: bytes, *, told: int | None = None, used: int | None = None
+    ) -> None:
+        """Hand over one frame in as many buffers as it needs, (header) with that number at its
+        end, or (told). (used): how many of them the used ring shows."""
+        with self.lock:
+            ring, left, heads = self.receive_ring, bytes(HEADER) + frame, []
+            while left:
+                taken = self._take(ring)
+                assert taken is not None, "the guest has posted too few buffers"
+                address, room = taken[1][0]
+                memory, offset = self._find(address, user=False)
+                memory[offset : offset + len(left[:room])] = left[:room]
+                heads.append((taken[0], len(left[:room]), memory, offset))
+                left = left[room:]
+            _, _, memory, offset = heads[0]
+            number = len(heads) if told is None else told
+            memory[offset : offset + HEADER] = header[:10] + struct.pack("<H", number)
+            for index, (head, size, _, _) in enumerate(heads[:used]):
+                slot = (ring.done + index) % ring.size
+                self._put("<II", ring.used + 4 + 8 * slot, head, size)
+            ring.done = (ring.done + len(heads[:used])) & 0xFFFF
+            self._put("<H", ring.used + 2, ring.done)
+            self.interrupt(ring)
 
     def wait_ready(self, seconds: float = 20.0) -> None:
         deadline = time.monotonic() + seconds

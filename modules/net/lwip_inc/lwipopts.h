@@ -101,15 +101,17 @@ uint16_t net_checksum(const void *data, int size);
 #define LWIP_UDP 1
 #define SO_REUSE 1
 
-// TCP. modlwip.c keeps the free space of the send buffer in 16 bits, so it stays below 64 KiB.
+// TCP
 #define LWIP_TCP IMPORTOS_TCP
-#define TCP_MSS 1460
+#define TCP_MSS 8960 // the limit; an interface's MTU says less
+#define TCP_OVERSIZE 1460
 #define LWIP_WND_SCALE 1
-#define TCP_RCV_SCALE 2
-#define TCP_WND (128 * 1024)
-#define TCP_SND_BUF 65535
+#define TCP_RCV_SCALE 4
+#define TCP_WND (512 * 1024) // eight of the largest segments that a card hands over
+#define TCP_WND_UPDATE_THRESHOLD (TCP_WND / 4) // and not each time that somebody reads 4 packets
+#define TCP_SND_BUF (128 * 1024)
 #define TCP_SND_QUEUELEN 1024 // pbufs; many small writes must not wait for a timer
-#define TCP_SNDLOWAT (TCP_SND_BUF / 2)
+#define TCP_SNDLOWAT 16384
 #define TCP_SNDQUEUELOWAT (TCP_SND_QUEUELEN / 2)
 #define TCP_QUEUE_OOSEQ 1
 #define TCP_OOSEQ_MAX_BYTES TCP_WND
@@ -126,6 +128,10 @@ uint16_t net_checksum(const void *data, int size);
 #define MEM_STATS 0
 #define MEMP_STATS 0
 #define SYS_STATS 0
+
+// Segments larger than a packet, which the card cuts (patches/lwip): the limit in bytes with
+// options, 0: none; and while one goes down the stack, the payload of a packet.
+extern uint16_t net_tcp_segment_max, net_tcp_packet_size;
 
 #define LWIP_HOOK_TCP_ISN net_tcp_isn
 #define LWIP_HOOK_TCP_INPACKET_PCB net_tcp_inpacket
