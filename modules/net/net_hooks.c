@@ -77,8 +77,8 @@ uint16_t net_tcp_segment_max, net_tcp_packet_size;
 
 // An honest peer whose SYN gets no answer comes again after a second; one whose half-open
 // connection is dropped is reset. So a crowd that comes at once is made to wait, and only a flood
-// of SYNs makes room for itself: at the cost of those that are older than a tick of lwIP's, or when
-// so many were refused within the tick.
+// of SYNs makes room for itself: at the cost of those older than a tick of lwIP's, or when so many
+// were refused within the tick.
 #define REFUSED_MAX 64
 
 // New pcbs come first in the list, so of two of the same tick the later one is the older.

@@ -153,7 +153,7 @@ static void deliver_pending(struct tcp_pcb *pcb) {
     mem_free(pending);
 }
 
-// --- connections that nobody has accepted yet ----------------------------------------------------
+// --- connections that nobody has accepted yet ---------------------------------------------------
 
 static err_t _lwip_tcp_accept(void *arg, struct tcp_pcb *newpcb, err_t err);
 
