@@ -120,7 +120,8 @@ long virtio_net_prepare(struct virtio_net *net, unsigned ring, bool large) {
     net->rx_count = net->rx_size / 2;
     net->tx_count = net->tx_size;
     return (long)(virtq_memory_size(net->rx_size) + virtq_memory_size(net->tx_size) +
-        net->rx_count * net->rx_buffer_size + net->tx_count * net->tx_buffer_size);
+        net->rx_count * net->rx_buffer_size + net->tx_count * net->tx_buffer_size +
+        sizeof(struct card_state));
 }
 
 // Interrupt context: no more interrupts until the main thread has looked.
@@ -148,11 +149,17 @@ int virtio_net_start(struct virtio_net *net, void *memory) {
     net->memory = memory;
     uint8_t *data = net->memory + virtq_memory_size(net->rx_size) +
         virtq_memory_size(net->tx_size);
+    struct card_state *state = (struct card_state *)(void *)(data +
+        net->rx_count * net->rx_buffer_size + net->tx_count * net->tx_buffer_size);
+    net->rx_buffer = state->rx_buffer;
+    net->tx_buffer = state->tx_buffer;
+    net->rest = state->rest;
+    net->tx_free = state->tx_free;
     for (unsigned i = 0; i < net->rx_count; i++, data += net->rx_buffer_size) {
-        net->rx_buffer[i].data = data;
+        net->rx_buffer[i] = (struct buffer) { .data = data };
     }
     for (unsigned i = 0; i < net->tx_count; i++, data += net->tx_buffer_size) {
-        net->tx_buffer[i].data = data;
+        net->tx_buffer[i] = (struct buffer) { .data = data };
     }
     int ret = virtio_irq_open(net->device, net->name, handle_queue, handle_config, net);
     if (ret < 0) {

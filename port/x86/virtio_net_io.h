@@ -39,6 +39,12 @@ struct buffer {
     enum buffer_state state;
 };
 
+struct card_state {
+    struct buffer rx_buffer[VIRTIO_NET_RING_MAX], tx_buffer[VIRTIO_NET_RING_MAX];
+    struct virtio_net_frame rest[VIRTIO_NET_PIECES_MAX];
+    uint16_t tx_free[VIRTIO_NET_RING_MAX];
+};
+
 struct virtio_net {
     struct virtio_device *device;
     uint64_t wanted; // features
@@ -51,10 +57,11 @@ struct virtio_net {
     unsigned rx_count, tx_count; // buffers
     uint8_t *memory;
     struct virtqueue rx, tx;
-    struct buffer rx_buffer[VIRTIO_NET_RING_MAX], tx_buffer[VIRTIO_NET_RING_MAX];
-    struct virtio_net_frame rest[VIRTIO_NET_PIECES_MAX]; // of the frame received last
+    // In struct card_state behind the buffers, so that a machine without a card need not clear it.
+    struct buffer *rx_buffer, *tx_buffer;
+    struct virtio_net_frame *rest; // of the frame received last
     unsigned rest_count, rest_next;
-    uint16_t tx_free[VIRTIO_NET_RING_MAX];
+    uint16_t *tx_free;
     unsigned tx_free_count;
     struct buffer *tx_current; // between send_begin and send_end
     bool tx_waiting; // the ring was full
