@@ -53,6 +53,7 @@ def tell(packet):
     gc.collect()
     stats = net.stats()
     print("memory", stats["memory_used"], gc.mem_alloc(), ticks.count, net.eth0.stats["resets"])
+    print("arrived", net.eth0.stats["rx_frames"] + net.eth0.stats["rx_dropped"])
 
 @os.every("1ms")
 def ticks(event):
@@ -337,14 +338,17 @@ def reset(wire: Wire, ports: range) -> None:
             wire.send(tcp(80, RST, by=by, sequence=expected))
 
 
+@pytest.mark.timeout(3600 if LONG else 300)
 def test_malformed_frames_do_no_harm(echo, wire):
     before = memory(echo, wire)
     rng = random.Random(20261126)
     seeds = SEEDS
     for number in range(MALFORMED_FRAMES):
         wire.send(mutate(rng, seeds))
-        if number % 4000 == 0:
+        if number % 200 == 0:
+            # Not more under way than the socket at QEMU's end holds: what is lost tests nothing.
             assert alive(wire), f"no ping answered after frame {number}"
+        if number % 4000 == 0:
             wire.send(FLOODS["arp"])
             reset(wire, range(33000, 33004))
             seeds = SEEDS + segments(wire, 33000)
@@ -353,6 +357,9 @@ def test_malformed_frames_do_no_harm(echo, wire):
     wire.send(FLOODS["arp"])
     reset(wire, range(33000, 33004))
     assert echoes(wire, 32000)
+    memory(echo, wire)
+    echo.expect(r"arrived (\d+)\r\n")
+    assert int(echo.match[1]) >= MALFORMED_FRAMES
     wait_until_level(echo, wire, before)
 
 
