@@ -38,14 +38,14 @@ KERNEL_MAKE = $(if $(V),,BUILD_VERBOSE=0) $(MAKE) $(if $(V),,-s) -C port/x86 BUI
 .PHONY: bench bench-guests bench-baseline
 
 help:
-	@echo 'make run     boot APP in QEMU, the console here   [first time 2 min, then 1 s]'
+	@echo 'make run     boot APP in QEMU, the console here   [first time 5 min, then 1 s]'
 	@echo '             (APP=$(APP); Ctrl-A X leaves)'
 	@echo 'make repl    boot to the Python prompt             [1 s]'
-	@echo 'make test    every test; PYTEST_ARGS= for some     [10 min]'
+	@echo 'make test    every test; PYTEST_ARGS= for some     [10 min, the first time 15]'
 	@echo 'make test-upstream  MicroPython'"'"'s own tests alone   [4 min]'
 	@echo 'make test-all       every test, and all of MicroPython'"'"'s: docs/upstream-tests.md [30 min]'
 	@echo 'make check   format, lint, layers, sizes, spelling [20 s]'
-	@echo 'make kernel  the kernel only, in all its flavours  [2 min]'
+	@echo 'make kernel  the kernel only, in all its flavours  [4 min]'
 	@echo '             (FLAVOURS=$(FLAVOURS))'
 	@echo 'make gdb     boot APP under the debugger           [1 s]'
 	@echo 'make wheel   the package for pip, with the kernel  [10 s]'

@@ -5,8 +5,8 @@
 // instructions a second of a server that nobody asks. Ten looks a second are for addresses and
 // groups that are being announced; one look a second repeats a question of ours that was not
 // answered, or lets entries age. So the first are left out while nothing is announced, the others
-// when we have not asked anything for a while, and the ageing is made up for before the stack is
-// used again.
+// when we have not asked anything for a while. The ageing is made up for before the stack is used
+// again, 1,800 instructions for each second: what is saved is waking up, not the looks themselves.
 
 #include "net_quiet.h"
 

@@ -14,7 +14,7 @@
 #define SYS_LIGHTWEIGHT_PROT 0
 #define LWIP_NETCONN 0
 #define LWIP_SOCKET 0
-#define LWIP_TESTMODE 1 // network_lwip.c walks the list of timeouts
+#define LWIP_TESTMODE 1 // net_quiet.c walks the list of timeouts
 typedef uint32_t sys_prot_t; // modlwip.c defines sys_arch_protect(), which nobody calls
 
 #define LWIP_HOOK_FILENAME "net_hooks.h"
