@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import time
 
 import pytest
 from bench.network import GUEST
@@ -25,7 +26,7 @@ def sink(connection):
 
 @net.listen(81)
 def source(connection):
-    left = 100
+    left = 0
 
     def fill():
         nonlocal left
@@ -35,7 +36,12 @@ def source(connection):
                 return
         connection.end()
 
-    connection.on_data(lambda data: fill())
+    @connection.on_data
+    def ask(data):
+        nonlocal left
+        left = int(data)
+        fill()
+
     connection.on_drain(fill)
 
 @net.udp(7)
@@ -91,11 +97,26 @@ def put() -> None:
 
 def get() -> None:
     with socket.create_connection((GUEST, 81), 20) as client:
-        client.sendall(b"go")
+        client.sendall(b"%d" % (SIZE // 10000))
         size = 0
         while part := client.recv(1 << 16):
             size += len(part)
         assert size == SIZE
+
+
+def get_through_a_narrow_window(pieces: int) -> None:
+    """The last segment is made while the window is wide, and cut when it has become narrow."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+        client.settimeout(20)
+        client.connect((GUEST, 81))
+        client.sendall(b"%d" % pieces)
+        time.sleep(0.1)
+        size = 0
+        while part := client.recv(3000):
+            size += len(part)
+            time.sleep(0.002)
+        assert size == pieces * 10000
 
 
 def counts() -> list[int]:
@@ -120,6 +141,14 @@ def test_a_card_that_can_joins_and_cuts_segments(tapped, space, app, machine):
     print(f"{PACKETS} packets in {received} frames received, {sent} sent")
     assert received < PACKETS // 3
     assert sent < PACKETS // 3
+    guest.at_prompt = True
+
+
+def test_an_end_in_a_segment_that_is_cut_comes_last(tapped, space, app):
+    guest = tapped(app)
+    guest.expect_text("ready\r\n")
+    for pieces in range(3, 20):
+        space.call(get_through_a_narrow_window, pieces)
     guest.at_prompt = True
 
 

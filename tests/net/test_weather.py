@@ -7,9 +7,9 @@ from __future__ import annotations
 import hashlib
 import random
 import socket
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from bench.network import GUEST
@@ -217,17 +217,15 @@ def test_a_link_that_flaps(tapped, space, app):
             work(1 << 20)
             done[work.__name__] += 1
 
-    threads = [threading.Thread(target=space.call, args=(transfer, w)) for w in (put, get)]
-    for thread in threads:
-        thread.start()
-    for _ in range(FLAPS):
-        for up, seconds in ((False, 0.02), (True, 0.1)):
-            guest.qmp.command("set_link", name="n0", up=up)
-            time.sleep(seconds)
-    flapping = False
-    for thread in threads:
-        thread.join(STALL)
-        assert not thread.is_alive()
+    with ThreadPoolExecutor() as pool:
+        transfers = [pool.submit(space.call, transfer, work) for work in (put, get)]
+        for _ in range(FLAPS):
+            for up, seconds in ((False, 0.02), (True, 0.1)):
+                guest.qmp.command("set_link", name="n0", up=up)
+                time.sleep(seconds)
+        flapping = False
+        for future in transfers:
+            future.result(STALL)
     print(f"whole transfers of 1 MiB while the link flapped: {done}")
     assert min(done.values()) > 0
     space.call(put, 1000)
