@@ -60,6 +60,7 @@ for group in "${@:-build}"; do
             need dnsmasq-base /usr/sbin/dnsmasq
             need mosquitto /usr/sbin/mosquitto
             need mosquitto-clients mosquitto_sub
+            need nmap nmap
             ;;
         bench)
             need wrk wrk
