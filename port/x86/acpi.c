@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
 // The ACPI tables that matter to a kernel without an AML interpreter (ACPI 6.5, 5.2): MADT, FADT,
-// HPET, MCFG. The two facts that only AML tells, how to power off and where microvm's virtio
-// devices are, are found by their byte patterns in the DSDT, and not before somebody asks.
+// HPET, MCFG. What only AML tells (how to power off, and where microvm's power button, virtio
+// devices and PCI bus are) is found by byte patterns in the DSDT, and not before somebody asks.
 
 #include "acpi.h"
 
@@ -53,10 +53,16 @@ enum { HPET_ADDRESS = 44 };
 enum { MCFG_ENTRIES = 44 };
 
 #define AML_BYTE_PREFIX 0x0a
+#define AML_DWORD_PREFIX 0x0c
 #define AML_PACKAGE 0x12
-#define AML_MEMORY32_FIXED 0x86 // ACPI 6.5, 6.4.3.4, length 9
-#define AML_EXTENDED_INTERRUPT 0x89 // 6.4.3.6, length 6 with one interrupt
-#define CRS_SEARCH_SIZE 96u
+#define AML_OPERATION_REGION 0x805b // two bytes
+#define AML_NOTIFY 0x86
+#define AML_RETURN 0xa4
+// Large resource items (ACPI 6.5, 6.4.3): tag, and the length behind it.
+#define ITEM_MEMORY32_FIXED 0x86, 9
+#define ITEM_INTERRUPT 0x89, 6 // with one interrupt
+#define ITEM_DWORD_SPACE 0x87, 23
+#define ITEM_SEARCH_SIZE 96 // a device's _CRS follows its _HID
 
 struct acpi_info acpi_info = { .s5_type = -1 };
 static bool dsdt_scanned;
@@ -229,22 +235,71 @@ static void scan_s5(const uint8_t *p, const uint8_t *end) {
     }
 }
 
-// The device's _CRS follows its _HID: take the first memory range and the first interrupt.
-static void scan_virtio_mmio(const uint8_t *p, const uint8_t *end) {
-    struct acpi_virtio_mmio found = { 0 };
-    if (end - p > (long)CRS_SEARCH_SIZE) {
-        end = p + CRS_SEARCH_SIZE;
+// The first resource item of this kind that lies whole in the next bytes; NULL: none does.
+static const uint8_t *find_item(const uint8_t *p, const uint8_t *end, uint8_t tag,
+    uint16_t length) {
+    if (end - p > ITEM_SEARCH_SIZE) {
+        end = p + ITEM_SEARCH_SIZE;
     }
-    for (; end - p >= 12; p++) {
-        if (found.address == 0 && p[0] == AML_MEMORY32_FIXED && get16(p + 1) == 9) {
-            found.address = get32(p + 4);
-        } else if (found.address != 0 && p[0] == AML_EXTENDED_INTERRUPT && get16(p + 1) == 6) {
-            found.gsi = get32(p + 5);
-            if (acpi_info.virtio_mmio_count < ACPI_VIRTIO_MMIO_MAX) {
-                acpi_info.virtio_mmio[acpi_info.virtio_mmio_count++] = found;
-            }
+    for (; end - p >= 3 + length; p++) {
+        if (p[0] == tag && get16(p + 1) == length) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static void scan_virtio_mmio(const uint8_t *p, const uint8_t *end) {
+    struct acpi_info *a = &acpi_info;
+    const uint8_t *memory = find_item(p, end, ITEM_MEMORY32_FIXED);
+    const uint8_t *line = memory == NULL ? NULL : find_item(memory, end, ITEM_INTERRUPT);
+    if (line != NULL && a->virtio_mmio_count < ACPI_VIRTIO_MMIO_MAX) {
+        a->virtio_mmio[a->virtio_mmio_count++] =
+            (struct acpi_virtio_mmio) { get32(memory + 4), get32(line + 5) };
+    }
+}
+
+// The event device (5.6.9): an interrupt, an operation region in memory that holds the selector,
+// and in _EVT a test of its bits: And(.., bit), Notify(PWRB, ..).
+static void scan_ged(const uint8_t *p, const uint8_t *end) {
+    const uint8_t *line = find_item(p, end, ITEM_INTERRUPT);
+    uint32_t address = 0;
+    if (line == NULL) {
+        return;
+    }
+    for (p = line; end - p >= 12 && p - line < ITEM_SEARCH_SIZE; p++) {
+        if (get16(p) == AML_OPERATION_REGION && p[6] == 0 && p[7] == AML_DWORD_PREFIX) {
+            address = get32(p + 8);
+        } else if (p[0] == AML_BYTE_PREFIX && p[2] == AML_NOTIFY &&
+                   get32(p + 3) == SIGNATURE('P', 'W', 'R', 'B')) {
+            acpi_info.ged_address = address;
+            acpi_info.ged_gsi = get32(line + 5);
+            acpi_info.ged_power_button = p[1];
             return;
         }
+    }
+}
+
+// Method _CBA { Return (base) } of a host bridge (PCI Firmware 3.2, 4.1.3), and its _CRS.
+static void scan_host_bridge(const uint8_t *p, const uint8_t *end) {
+    struct acpi_info *a = &acpi_info;
+    if (a->ecam != 0 || end - p < 11 || p[5] != AML_RETURN || p[6] != AML_DWORD_PREFIX) {
+        return;
+    }
+    a->ecam = get32(p + 7);
+    a->ecam_bus_last = 255;
+    const uint8_t *window = find_item(p, end, ITEM_DWORD_SPACE);
+    if (window != NULL && window[3] == 0) { // memory
+        a->pci_window = get32(window + 10);
+        a->pci_window_size = get32(window + 22);
+    }
+}
+
+// A link device: the I/O APIC input of the bridge's next line.
+static void scan_pci_line(const uint8_t *p, const uint8_t *end) {
+    const uint8_t *line = find_item(p, end, ITEM_INTERRUPT);
+    if (line != NULL && acpi_info.pci_line_count < ACPI_PCI_LINE_MAX) {
+        acpi_info.pci_line[acpi_info.pci_line_count++] = get32(line + 5);
     }
 }
 
@@ -257,10 +312,29 @@ void acpi_scan_dsdt(void) {
     const uint8_t *p = (const uint8_t *)dsdt;
     const uint8_t *end = p + dsdt->length;
     for (; end - p >= 8; p++) {
-        if (get32(p) == SIGNATURE('_', 'S', '5', '_')) {
-            scan_s5(p, end);
-        } else if (get64(p) == 0x353030304f524e4cull) { // "LNRO0005"
-            scan_virtio_mmio(p, end);
+        uint32_t next = get32(p + 4);
+        switch (get32(p)) {
+            case SIGNATURE('_', 'S', '5', '_'):
+                scan_s5(p, end);
+                break;
+            case SIGNATURE('_', 'C', 'B', 'A'):
+                scan_host_bridge(p, end);
+                break;
+            case SIGNATURE('L', 'N', 'R', 'O'):
+                if (next == SIGNATURE('0', '0', '0', '5')) {
+                    scan_virtio_mmio(p, end);
+                }
+                break;
+            case SIGNATURE('A', 'C', 'P', 'I'):
+                if (next == SIGNATURE('0', '0', '1', '3')) {
+                    scan_ged(p, end);
+                }
+                break;
+            case SIGNATURE('P', 'N', 'P', '0'):
+                if (next == SIGNATURE('C', '0', 'F', 0)) {
+                    scan_pci_line(p, end);
+                }
+                break;
         }
     }
 }

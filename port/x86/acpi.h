@@ -13,6 +13,7 @@
 #define ACPI_IOAPIC_MAX 8
 #define ACPI_OVERRIDE_MAX 24
 #define ACPI_VIRTIO_MMIO_MAX 32
+#define ACPI_PCI_LINE_MAX 4
 
 struct acpi_ioapic {
     uint32_t address;
@@ -55,9 +56,16 @@ struct acpi_info {
     uint64_t hpet; // physical address, 0: absent
     uint64_t ecam; // PCI Express configuration space of segment 0, 0: absent
     uint8_t ecam_bus_first, ecam_bus_last;
-    // Filled by acpi_scan_dsdt(): SLP_TYP for S5 out of the \_S5 package (-1: not found), and the
-    // virtio-mmio devices (_HID "LNRO0005"), both by their byte patterns.
+    // Filled by acpi_scan_dsdt(), by byte patterns: SLP_TYP for S5 out of the \_S5 package (-1:
+    // not found); the Generic Event Device (_HID "ACPI0013"), its event selector and the bit that
+    // is the power button; of a host bridge that no MCFG names (_CBA), beside (ecam), the window
+    // for memory BARs and the inputs of its four lines; the virtio-mmio devices ("LNRO0005").
     int s5_type;
+    uint32_t ged_address, ged_gsi; // address 0: absent
+    uint8_t ged_power_button;
+    uint32_t pci_window, pci_window_size; // bytes, 0: not told
+    unsigned pci_line_count;
+    uint32_t pci_line[ACPI_PCI_LINE_MAX]; // GSIs
     unsigned virtio_mmio_count;
     struct acpi_virtio_mmio virtio_mmio[ACPI_VIRTIO_MMIO_MAX];
 };

@@ -2,7 +2,8 @@
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
 // PCI and PCI Express configuration (PCI Local Bus 3.0, sections 3.2.2.3.2, 6.1, 6.2.5, 6.8.2;
-// PCI Express Base 3.0, section 7.2.2). Addresses that firmware assigned are used, never changed.
+// PCI Express Base 3.0, section 7.2.2). Addresses that firmware assigned are used, never changed;
+// memory BARs on bus 0 that it left get theirs from the host bridge's window, if ACPI tells one.
 
 #include "pci.h"
 
@@ -56,6 +57,7 @@ static uintptr_t bus_window[BUS_COUNT]; // mapped memory configuration space, 0:
 static void scan_bus(unsigned bus, unsigned depth);
 static void read_function(unsigned bus, unsigned slot, unsigned function, uint32_t id);
 static void read_bars(struct pci_device *device);
+static void place_bar(const struct pci_device *device, unsigned offset, struct pci_bar *bar);
 static void read_interrupts(struct pci_device *device);
 static uintptr_t config_window(unsigned bus);
 
@@ -64,6 +66,9 @@ unsigned pci_scan(void) {
         scanned = true;
         outl(PORT_ADDRESS, ADDRESS_ENABLE);
         has_ports = inl(PORT_ADDRESS) == ADDRESS_ENABLE;
+        if (!has_ports && acpi_info.ecam == 0) {
+            acpi_scan_dsdt(); // microvm,pcie=on
+        }
         if (has_ports || acpi_info.ecam != 0) {
             scan_bus(0, 0);
         }
@@ -262,8 +267,26 @@ static void read_bars(struct pci_device *device) {
             n++;
         }
         bar->size = (mask_low & 0xfffffff0) == 0 && !bar->wide ? 0 : ~mask + 1;
+        place_bar(device, offset, bar);
     }
     pci_write16(device, REG_COMMAND, command);
+}
+
+// Below 4 GiB for all of them: a wide BAR's upper half is 0 already.
+static void place_bar(const struct pci_device *device, unsigned offset, struct pci_bar *bar) {
+    static uint64_t used; // bytes of the window
+    uint64_t size = bar->size;
+    if (bar->address != 0 || size == 0 || size > acpi_info.pci_window_size || device->bus != 0) {
+        return;
+    }
+    // BARs are naturally aligned; the window is, to more than any of them.
+    uint64_t at = (used + size - 1) & ~(size - 1);
+    if (at + size > acpi_info.pci_window_size) {
+        return;
+    }
+    used = at + size;
+    bar->address = acpi_info.pci_window + at;
+    pci_write32(device, offset, (uint32_t)bar->address);
 }
 
 static void read_interrupts(struct pci_device *device) {
@@ -271,9 +294,15 @@ static void read_interrupts(struct pci_device *device) {
     unsigned line = interrupt & 0xff;
     device->interrupt_pin = (uint8_t)(interrupt >> 8);
     device->irq = -1;
-    if (device->interrupt_pin >= 1 && device->interrupt_pin <= 4 && line > 0 && line < 255) {
-        // Firmware writes the line as the 8259s number it; I/O APIC input by the MADT.
-        device->irq = (int)(line < 16 ? irq_isa(line) : line);
+    if (device->interrupt_pin >= 1 && device->interrupt_pin <= 4) {
+        if (line > 0 && line < 255) {
+            // Firmware writes the line as the 8259s number it; I/O APIC input by the MADT.
+            device->irq = (int)(line < 16 ? irq_isa(line) : line);
+        } else if (device->bus == 0 && acpi_info.pci_line_count == ACPI_PCI_LINE_MAX) {
+            // Pins go round with the slot (PCI 3.0, 2.2.6), as QEMU's _PRT says at more length.
+            unsigned next = device->slot + device->interrupt_pin - 1u;
+            device->irq = (int)acpi_info.pci_line[next % ACPI_PCI_LINE_MAX];
+        }
     }
     device->msix_capability = (uint8_t)pci_capability_find(device, PCI_CAP_MSIX);
     if (device->msix_capability != 0) {

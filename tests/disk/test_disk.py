@@ -37,7 +37,7 @@ def flushes(guest: Guest) -> int:
     return stats["stats"]["flush_operations"]
 
 
-@pytest.mark.parametrize("kind", ["pc", "q35", "microvm"])
+@pytest.mark.parametrize("kind", ["pc", "q35", "microvm", "microvm,pcie=on"])
 def test_files_are_there_after_the_next_boot(
     boot: Boot, repl_image: Path, make_disk: MakeDisk, kind: str
 ) -> None:

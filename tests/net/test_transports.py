@@ -29,6 +29,9 @@ CARDS = {
     "q35 MSI-X": ("q35", "q35", ""),
     "q35 INTx": ("q35", "q35", ",vectors=0"),
     "microvm": ("microvm", "microvm", ""),
+    "microvm MSI-X": ("microvm,pcie=on", "microvm,pcie=on", ""),
+    "microvm INTx": ("microvm,pcie=on", "microvm,pcie=on", ",vectors=0"),
+    "microvm INTx, one I/O APIC": ("microvm,pcie=on", "microvm,pcie=on,ioapic2=off", ",vectors=0"),
     "microvm without ACPI": ("microvm", "microvm,acpi=off", ""),
 }
 

@@ -54,7 +54,8 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The machine to be started. (memory) is in bytes.
+    """The machine to be started. (memory) is in bytes; (machine) may have QEMU's options behind a
+    comma, such as "microvm,pcie=on".
 
     (serial) is "stdio", "pty", "null", "unix:PATH" or "tcp:HOST:PORT". With "stdio" Ctrl-A X ends
     QEMU, Ctrl-A C reaches its monitor, and Ctrl-C goes to the guest. (qmp) is the path of a unix
@@ -81,7 +82,8 @@ class Machine:
 
 def command(machine: Machine, qemu: str = PROGRAM) -> list[str]:
     """The argument list that starts (machine)."""
-    bus = "device" if machine.machine == "microvm" else "pci"
+    mmio = machine.machine.startswith("microvm") and "pcie=on" not in machine.machine
+    bus = "device" if mmio else "pci"
     args = [qemu, "-M", machine.machine, "-accel", machine.accel]
     if machine.cpu:
         args += ["-cpu", machine.cpu]
@@ -89,7 +91,7 @@ def command(machine: Machine, qemu: str = PROGRAM) -> list[str]:
     if machine.smp != 1:
         args += ["-smp", str(machine.smp)]
     args += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
-    if machine.machine == "microvm":
+    if mmio:
         args += ["-global", "virtio-mmio.force-legacy=false"]
     args += _serial(machine.serial)
     args += ["-device", DEBUG_EXIT, "-device", f"virtio-rng-{bus}"]
