@@ -2,8 +2,10 @@
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
 // Events of the power button: a status bit of the PM1 event block, which raises the system control
-// interrupt (ACPI 6.5, sections 4.8.2.2.1 and 4.8.3.1). The handler clears the bit, so the line
-// needs no masking, and tells every listener.
+// interrupt (ACPI 6.5, sections 4.8.2.2.1 and 4.8.3.1), or, on hardware-reduced machines such as
+// microvm, a bit of the event device's selector (5.6.9; reading clears it, as QEMU's
+// docs/specs/acpi_hw_reduced_hotplug says). The handler clears the bit, so the line needs no
+// masking, and tells every listener.
 
 #include "os_irq.h"
 
@@ -15,6 +17,7 @@
 #include "acpi.h"
 #include "clock.h"
 #include "cpu.h"
+#include "memory.h"
 
 #define PM1_ENABLE 2 // offset of the enable register in a block of 4 bytes
 #define PM1_POWER_BUTTON (1u << 8)
@@ -32,7 +35,10 @@ static struct irq_action action = {
     .shared = true,
 };
 
-static unsigned sci_irq(void) {
+static unsigned button_irq(void) {
+    if (acpi_info.pm1a_event == 0) {
+        return acpi_info.ged_gsi;
+    }
     return acpi_info.sci_irq < ISA_LINES ? irq_isa(acpi_info.sci_irq) : acpi_info.sci_irq;
 }
 
@@ -50,20 +56,33 @@ static void take_over(void) {
     }
 }
 
+// Whether it was pressed since the last call.
+static bool button_take(void) {
+    if (acpi_info.pm1a_event == 0) {
+        return mmio_read32(acpi_info.ged_address) & acpi_info.ged_power_button;
+    }
+    bool pressed = inw(acpi_info.pm1a_event) & PM1_POWER_BUTTON;
+    if (pressed) {
+        outw(acpi_info.pm1a_event, PM1_POWER_BUTTON);
+    }
+    return pressed;
+}
+
 static void button_enable(bool enable) {
-    uint16_t port = acpi_info.pm1a_event + PM1_ENABLE;
-    uint16_t events = inw(port);
-    outw(acpi_info.pm1a_event, PM1_POWER_BUTTON); // what was pressed before is gone
-    outw(port, enable ? events | PM1_POWER_BUTTON : events & ~PM1_POWER_BUTTON);
+    button_take(); // what was pressed before is gone
+    if (acpi_info.pm1a_event != 0) {
+        uint16_t port = acpi_info.pm1a_event + PM1_ENABLE;
+        uint16_t events = inw(port);
+        outw(port, enable ? events | PM1_POWER_BUTTON : events & ~PM1_POWER_BUTTON);
+    }
 }
 
 // Interrupt context.
 static void button_interrupt(void *arg) {
     (void)arg;
-    if (!(inw(acpi_info.pm1a_event) & PM1_POWER_BUTTON)) {
+    if (!button_take()) {
         return; // another event of the same line
     }
-    outw(acpi_info.pm1a_event, PM1_POWER_BUTTON);
     os_event_obj_t *next;
     for (os_event_obj_t *event = listeners; event != NULL; event = next) {
         next = event->next_listener;
@@ -81,7 +100,7 @@ static void button_stop(os_event_obj_t *event) {
     }
     if (listeners == NULL) {
         button_enable(false);
-        irq_detach(sci_irq(), &action);
+        irq_detach(button_irq(), &action);
     }
 }
 
@@ -96,16 +115,27 @@ const os_source_t os_power_button_source = {
     .stop = button_stop,
 };
 
+static bool button_exists(void) {
+    if (acpi_info.pm1a_event != 0) {
+        return true;
+    }
+    acpi_scan_dsdt();
+    return acpi_info.ged_address != 0 && memory_map_device(acpi_info.ged_address, 4) != 0;
+}
+
 void os_power_button_start(os_event_obj_t *event, bool shared) {
-    if (acpi_info.pm1a_event == 0) {
+    if (!button_exists()) {
         mp_raise_OSError(MP_ENODEV);
     }
     if (listeners != NULL && (!shared || !listeners_shared)) {
-        os_irq_raise_busy(sci_irq(), "a listener to the power button");
+        os_irq_raise_busy(button_irq(), "a listener to the power button");
     }
     if (listeners == NULL) {
-        if (irq_attach(sci_irq(), &action) < 0) {
-            os_irq_raise_busy(sci_irq(), irq_owner(sci_irq()));
+        if (acpi_info.pm1a_event == 0 && irq_owner(button_irq()) == NULL) {
+            irq_set_wiring(button_irq(), IRQ_EDGE);
+        }
+        if (irq_attach(button_irq(), &action) < 0) {
+            os_irq_raise_busy(button_irq(), irq_owner(button_irq()));
         }
         take_over();
         button_enable(true);

@@ -81,6 +81,12 @@ static void open_intx(struct pci_irq *self) {
 }
 
 static void open_msix(struct pci_irq *self) {
+    if (self->device->owner != NULL) { // its vectors are in use
+        mp_obj_t args[] = {
+            MP_OBJ_NEW_SMALL_INT(MP_EBUSY), mp_obj_new_str_from_cstr(self->device->owner),
+        };
+        nlr_raise(mp_obj_new_exception_args(&mp_type_OSError, MP_ARRAY_SIZE(args), args));
+    }
     check(pci_msix_open(self->device));
     struct irq_message message;
     int irq = irq_msi_alloc(&message);

@@ -43,6 +43,7 @@ struct pci_device {
     uint8_t msix_capability; // its offset, 0: none
     uint16_t msix_count; // vectors, 0: none
     uintptr_t msix_table; // mapped by pci_msix_open(), 0 before
+    const char *owner; // the kernel's driver that uses it, NULL: none
 };
 
 // Scan the buses, once; later calls only return the number of functions found.

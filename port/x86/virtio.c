@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "cpu.h"
 #include "log.h"
+#include "pci.h"
 
 #define RESET_LIMIT_NS (100 * NS_PER_MS)
 #define CONFIG_TRIES 8
@@ -36,6 +37,9 @@ struct virtio_device *virtio_claim(uint16_t id) {
     for (unsigned i = 0; i < device_count; i++) {
         if (devices[i].id == id && !devices[i].claimed) {
             devices[i].claimed = true;
+            if (devices[i].pci != NULL) {
+                devices[i].pci->owner = "the virtio driver has it";
+            }
             return &devices[i];
         }
     }

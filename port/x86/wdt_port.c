@@ -66,6 +66,7 @@ static bool esb_start(mp_int_t timeout_ms) {
     if (device == NULL) {
         return false;
     }
+    device->owner = "machine.WDT has it";
     pci_enable(device);
     esb_registers = pci_map_bar(device, 0, 0, 16);
     if (esb_registers == 0) {
