@@ -23,22 +23,24 @@ MICROPY_DIR ?= $(abspath $(UPSTREAM)/micropython)
 LWIP_DIR ?= $(abspath $(UPSTREAM)/lwip)
 MBEDTLS_DIR ?= $(abspath $(UPSTREAM)/mbedtls)
 
-# The flavours of the kernel (port/x86/Makefile); FLAVOURS=full builds no other.
-FLAVOURS ?= full standard net udp small
+# The flavours of the kernel (port/x86/Makefile); FLAVOURS=full builds no other. `make run` builds the
+# one that the app needs.
+ALL_FLAVOURS := full standard net udp small
+FLAVOURS ?= $(ALL_FLAVOURS)
 KERNEL := $(BUILD)/kernel/kernel.elf
-KERNELS := $(patsubst %,$(BUILD)/kernel-%/kernel.elf,$(filter-out full,$(FLAVOURS))) $(KERNEL)
-KERNEL_DATA := $(BUILD)/stamps/kernel-data
+KERNELS := $(KERNEL) $(patsubst %,$(BUILD)/kernel-%/kernel.elf,$(filter-out full,$(ALL_FLAVOURS)))
+LIBRARY := $(DATA)/library.json
 # Quiet about what is up to date; V=1 shows the commands.
 KERNEL_MAKE = $(if $(V),,BUILD_VERBOSE=0) $(MAKE) $(if $(V),,-s) -C port/x86 BUILD=$(abspath $(@D)) \
 	FLAVOUR=$(or $(patsubst kernel-%,%,$(filter kernel-%,$(notdir $(@D)))),full) \
 	MICROPY_DIR=$(abspath $(MICROPY_DIR)) LWIP_DIR=$(abspath $(LWIP_DIR)) \
 	MBEDTLS_DIR=$(abspath $(MBEDTLS_DIR)) PYTHON=$(abspath $(BIN)/python)
 
-.PHONY: help run repl gdb test test-upstream test-all check kernel wheel clean distclean FORCE
-.PHONY: bench bench-guests bench-baseline
+.PHONY: help run repl gdb test test-upstream test-all check kernel kernel-data wheel clean distclean
+.PHONY: bench bench-guests bench-baseline FORCE
 
 help:
-	@echo 'make run     boot APP in QEMU, the console here   [first time 5 min, then 1 s]'
+	@echo 'make run     boot APP in QEMU, the console here   [first time 1 min, then 1 s]'
 	@echo '             (APP=$(APP); Ctrl-A X leaves)'
 	@echo 'make repl    boot to the Python prompt             [1 s]'
 	@echo 'make test    every test; PYTEST_ARGS= for some     [10 min, the first time 15]'
@@ -79,7 +81,7 @@ $(UPSTREAM)/upstream.json: | $(VENV)/installed
 
 # --- Kernel, package, images ---------------------------------------------------------------------
 
-kernel: $(KERNEL_DATA)
+kernel: kernel-data
 
 # port/x86/Makefile knows what its files depend on, so it is asked each time. What upstream's
 # makefiles say although nothing has changed is left out.
@@ -88,21 +90,38 @@ $(KERNELS): FORCE $(VENV)/installed $(UPSTREAM_STAMP)
 	@+set -o pipefail; $(KERNEL_MAKE) $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(JOBS)) \
 		| sed -u '/^Including User C Module/d; /^GEN .*genhdr/d; / not updated$$/d'
 
-$(KERNEL_DATA): $(KERNELS) tools/dev/package_kernel.py $(BUILD)/stamps/pyproject.toml \
-		$(wildcard frozen/*.py frozen/*/*.py)
-	@rm -f $(filter-out $(FLAVOURS:%=$(DATA)/kernel-%.json),$(wildcard $(DATA)/kernel-*.json))
-	@for kernel in $(KERNELS); do $(BIN)/python tools/dev/package_kernel.py $$kernel $(DATA) \
-		--micropython-dir $(MICROPY_DIR) || exit 1; done
-	@touch $@
+$(LIBRARY): tools/dev/package_library.py tools/importos/flavours.json $(UPSTREAM_STAMP) \
+		$(wildcard frozen/*.py frozen/*/*.py) | $(VENV)/installed
+	@$(BIN)/python tools/dev/package_library.py $(DATA) --micropython-dir $(MICROPY_DIR)
 
-run: $(KERNEL_DATA)
+define package_kernel
+@$(BIN)/python tools/dev/package_kernel.py $< $(DATA) --micropython-dir $(MICROPY_DIR)
+@touch $@
+endef
+PACKAGED_WITH := tools/dev/package_kernel.py $(BUILD)/stamps/pyproject.toml
+$(BUILD)/stamps/flavour-full: $(KERNEL) $(PACKAGED_WITH)
+	$(package_kernel)
+$(BUILD)/stamps/flavour-%: $(BUILD)/kernel-%/kernel.elf $(PACKAGED_WITH)
+	$(package_kernel)
+
+# What was built before in other flavours goes: it may be older than the sources.
+STALE := $(filter-out $(FLAVOURS),$(ALL_FLAVOURS))
+kernel-data: $(FLAVOURS:%=$(BUILD)/stamps/flavour-%) $(LIBRARY)
+	@rm -f $(foreach flavour,$(STALE),$(BUILD)/stamps/flavour-$(flavour) \
+		$(DATA)/kernel-$(flavour).*) $(if $(filter full,$(STALE)),$(DATA)/kernel.*)
+
+# With FLAVOURS= those are built, without it the one that the app needs.
+run: $(LIBRARY)
+	@+flavour='$(if $(filter file,$(origin FLAVOURS)),,$(FLAVOURS))' && \
+	: $${flavour:=$$($(BIN)/mkimage $(APP) --print-flavour)} && test -n "$$flavour" && \
+	$(MAKE) $$(printf '$(BUILD)/stamps/flavour-%s ' $$flavour)
 	@$(BIN)/mkimage $(APP) --output $(BUILD)/$(basename $(notdir $(APP))).elf --run
 
-repl: $(KERNEL_DATA)
+repl: $(BUILD)/stamps/flavour-full $(LIBRARY)
 	@$(BIN)/importos run
 
-gdb: $(KERNEL_DATA) $(BUILD)/stamps/packages-gdb
-	@$(BIN)/mkimage $(APP) --output $(BUILD)/gdb.elf
+gdb: $(BUILD)/stamps/flavour-full $(LIBRARY) $(BUILD)/stamps/packages-gdb
+	@$(BIN)/mkimage $(APP) --flavour full --output $(BUILD)/gdb.elf
 	@sh tools/dev/gdb.sh $(BIN)/python $(BUILD)/gdb.elf $(KERNEL)
 
 check: $(VENV)/installed $(UPSTREAM_STAMP)
@@ -114,13 +133,13 @@ $(BUILD)/stamps/fallback: port/x86/upstream.toml tools/dev/fetch_upstream.py $(U
 	@$(BIN)/python tools/dev/fetch_upstream.py micropython-fallback
 	@touch $@
 
-test: $(KERNEL_DATA) $(BUILD)/stamps/packages-test $(BUILD)/stamps/fallback
+test: kernel-data $(BUILD)/stamps/packages-test $(BUILD)/stamps/fallback
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 UPSTREAM_RUN = PYTHONPATH=tests $(BIN)/python -m upstream.run --upstream $(MICROPY_DIR)
 
 # UPSTREAM_ARGS= for some directories or tests, or another --suite (tests/upstream/README.md).
-test-upstream: $(KERNEL_DATA) $(BUILD)/stamps/packages-test
+test-upstream: kernel-data $(BUILD)/stamps/packages-test
 	@$(UPSTREAM_RUN) $(UPSTREAM_ARGS)
 
 test-all: test
@@ -133,15 +152,15 @@ BENCH = PYTHONPATH=tests $(BIN)/python -m bench
 GUESTS := $(BUILD)/bench/guests/made
 
 # BENCH_ARGS= for what `python -m bench --help` tells, such as --runs 9 --machines pc,microvm.
-bench: $(KERNEL_DATA) $(GUESTS)
+bench: kernel-data $(GUESTS)
 	@$(BENCH) --quiet 2 --docs $(BENCH_ARGS)
 
 bench-guests: $(GUESTS)
 
-bench-baseline: $(KERNEL_DATA)
+bench-baseline: kernel-data
 	@PYTHONPATH=tests $(BIN)/python -m bench.counts --update
 
-bench-%: $(KERNEL_DATA) $(GUESTS)
+bench-%: kernel-data $(GUESTS)
 	@$(BENCH) --quiet 2 $* $(BENCH_ARGS)
 
 # TINY=1 compiles a small kernel for one more guest, which takes half an hour.
@@ -150,7 +169,7 @@ $(GUESTS): tests/bench/linux_guests.py tests/bench/guest_init.sh $(VENV)/install
 	@PYTHONPATH=tests $(BIN)/python -m bench.linux_guests $(if $(TINY),--tiny)
 	@touch $@
 
-wheel: $(KERNEL_DATA)
+wheel: kernel-data
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	@ls -l dist/*.whl
 

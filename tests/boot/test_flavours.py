@@ -49,6 +49,15 @@ def symbol(flavour: str, name: str) -> int:
     return next(s.address for s in symbols(flavour) if s.name.partition(".")[0] == name)
 
 
+def test_the_flavours_are_what_is_told_of_them():
+    """tools/importos/flavours.json, which `make run` asks before it builds one of them."""
+    built, told = kernel.flavours(), kernel.described()
+    assert list(told) == sorted(built, key=lambda name: built[name].size)
+    for name, meta in built.items():
+        for names in ("parts", "builtin", "extensible", "frozen"):
+            assert getattr(told[name], names) == getattr(meta, names), (name, names)
+
+
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_hello(boot, build_image, flavour):
     guest = boot(build_image(ROOT / "examples/hello.py", "--flavour", flavour), protocol="pvh")

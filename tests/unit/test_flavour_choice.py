@@ -165,6 +165,76 @@ def test_an_unknown_flavour(command, folder, kernels, monkeypatch):
     assert "full, middle, small, udp" in result.err
 
 
+@pytest.fixture
+def clone(folder, kernels, monkeypatch):
+    """A clone in which only some flavours are built: clone("small")."""
+
+    def build(*names: str) -> None:
+        data = folder() / "data"
+        data.mkdir()
+        for name in names:
+            for suffix in (".elf", ".json"):
+                (data / f"kernel-{name}{suffix}").write_bytes(
+                    kernels.with_name(f"kernel-{name}{suffix}").read_bytes()
+                )
+        (data / "library.json").write_text(json.dumps(LIBRARY))
+        monkeypatch.delenv("IMPORTOS_KERNEL")
+        monkeypatch.setattr(kernel, "DATA", data)
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("text", "flavour"),
+    [
+        ("print(1)", "small"),
+        ("import net\nnet.udp(53, print)", "udp"),
+        ("import asyncio", "net"),
+        ("open('/x')", "standard"),
+        ("import tls", "full"),
+    ],
+)
+@pytest.mark.parametrize("built", [(), ("small",)])
+def test_the_flavour_that_is_needed_is_told_before_it_is_built(
+    clone, command, folder, text, flavour, built
+):
+    clone(*built)
+    folder({"app.py": text})
+    assert command("mkimage", "app.py", "--print-flavour").out == f"{flavour}\n"
+    assert not Path("app.elf").exists()
+
+
+def test_the_prompt_needs_the_whole_kernel(clone, command):
+    clone()
+    assert command("mkimage", "--print-flavour").out == "full\n"
+
+
+def test_a_wrong_app_is_told_before_anything_is_built(clone, command, folder):
+    clone()
+    folder({"app.py": "import nothing_like_it"})
+    result = command("mkimage", "app.py", "--print-flavour")
+    assert (result.code, result.out) == (1, "")
+    assert "error[M101]: module `nothing_like_it` not found" in result.err
+
+
+def test_a_flavour_that_is_not_built_is_named(clone, command, folder):
+    clone("small")
+    folder({"app.py": "import net\nnet.udp(53, print)", "hello.py": "print(1)"})
+    assert command("mkimage", "hello.py").code == 0
+    for flavour, arguments in (("udp", ()), ("net", ("--flavour", "net"))):
+        result = command("mkimage", "app.py", *arguments)
+        assert result.code == 3
+        assert f"error[M302]: the flavour `{flavour}` of the kernel is needed" in result.err
+        assert f"hint: make kernel FLAVOURS={flavour}" in result.err
+
+
+def test_a_larger_flavour_does_where_the_smallest_is_not_built(clone, command, folder):
+    clone("udp")
+    folder({"app.py": "print(1)"})
+    told = json.loads(command("mkimage", "-q", "app.py", "--json").out)["kernel"]
+    assert told["flavour"] == "udp"
+
+
 def test_packages_hand_contexts_on():
     source = "def f(ssl=None):\n    g(ssl=ssl)\n"
     tree = ast.parse(source)

@@ -8,8 +8,7 @@
         [--upstream FILE.json | --upstream NAME=VERSION[=SHA256]]...
 
 Another flavour than `full` makes kernel-NAME.elf and so on; the build's file `parts` names it.
-With `full` go the sources of what is frozen into it, in library.json, and the program that unpacks
-compressed images.
+The program that unpacks compressed images, the same for all, goes with each.
 
 The names of built-in modules come from the build's own files beside the ELF (or --build-dir):
 genhdr/moduledefs.h (what MP_REGISTER_MODULE left after the preprocessor) and frozen_content.c.
@@ -121,25 +120,6 @@ def flavour(build_dir: Path) -> tuple[str, list[str]]:
     return name, sorted(parts)
 
 
-def library(names: list[str], micropython_dir: Path) -> dict[str, list[str]]:
-    """The frozen modules (names): path and source of each."""
-    extmod = micropython_dir / "extmod"
-    out = {}
-    for name in names:
-        path = name.replace(".", "/")
-        tries = [
-            folder / file
-            for folder in (ROOT / "frozen", extmod, extmod / "asyncio")
-            for file in (f"{path}.py", f"{path}/__init__.py")
-        ]
-        found = next((file for file in tries if file.is_file()), None)
-        if found is None:
-            raise SystemExit(f"package_kernel: the source of the frozen `{name}` is not there")
-        inner = "/__init__.py" if found.name == "__init__.py" else ".py"
-        out[name] = [path + inner, found.read_text("utf-8")]
-    return out
-
-
 def git_commit() -> str:
     """This repository's commit, "-dirty" if there are changes, "" outside of git."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
@@ -184,7 +164,6 @@ def main() -> None:
         raise SystemExit(f"package_kernel: {args.elf}: {error}") from None
     cut = elf.append(parsed, b"")
     name, parts = flavour(build_dir)
-    sources = library([n for n in frozen if n != "_boot"], args.micropython_dir)
     stem = "kernel" if name == "full" else f"kernel-{name}"
     meta = {
         "schema": kernel.SCHEMA,
@@ -207,10 +186,8 @@ def main() -> None:
     write(args.output / f"{stem}.sym", write_symbols(read_symbols(args.elf.read_bytes())))
     text = json.dumps(meta, indent=1, sort_keys=True) + "\n"
     write(args.output / f"{stem}.json", text.encode())
-    if name == "full":
-        if (build_dir / "unpack.bin").exists():
-            write(args.output / "unpack.bin", (build_dir / "unpack.bin").read_bytes())
-        write(args.output / "library.json", json.dumps(sources, indent=1).encode())
+    if (build_dir / "unpack.bin").exists():
+        write(args.output / "unpack.bin", (build_dir / "unpack.bin").read_bytes())
     count = len(builtin) + len(extensible) + len(frozen)
     print(
         f"{args.output}: {stem}.elf {len(cut)} bytes, {count} modules, micropython {micropython}"

@@ -126,6 +126,11 @@ run_options = options(
 report_options = options(
     click.option("--report", is_flag=True, help="Show what takes how much room."),
     click.option("--why", metavar="MODULE", help="Show who imports MODULE."),
+    click.option(
+        "--print-flavour",
+        is_flag=True,
+        help="Print the flavour of the kernel that it needs, built or not; make nothing.",
+    ),
     click.option("--dry-run", is_flag=True, help="Write nothing."),
     click.option("--json", "json_", is_flag=True, help="One JSON object on standard output."),
 )

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import config, elf, flavours
+from . import config, elf, flavours, kernel
 from .diagnostics import CYAN, GREEN, paint, show, wants_color
 from .errors import EXIT_USAGE, Diagnostic, ImageError, failure
-from .mkimage import BuildOptions, Image, build_image, write_image
+from .mkimage import BuildOptions, Image, build_image, needed_flavour, write_image
 
 MACHINE_DEFAULT = "q35"
 # The format that a suffix asks for; any other suffix is an ELF file.
@@ -64,6 +64,9 @@ def build(arguments: dict[str, Any]) -> int:
     progress = Progress(arguments)
     settings = config.settings(arguments)
     _refuse_formats(settings)
+    if settings["print_flavour"]:
+        print(needed_flavour(_build_options(settings)))
+        return 0
     if settings["watch"]:
         return _watch(settings, progress)
     boots = settings["run"] and not settings["print_command"] and not settings["dry_run"]
@@ -176,11 +179,11 @@ def run(arguments: dict[str, Any]) -> int:
 
 
 def _build_for_run(settings: dict[str, Any], progress: Progress) -> Image:
-    """With the whole kernel, which has the prompt, if the machine can hold it."""
-    if settings["flavour"]:
+    """With the whole kernel, which has the prompt, if it is there and the machine can hold it."""
+    if settings["flavour"] or kernel.FULL not in kernel.flavours(settings["kernel"]):
         return _build(settings, progress)
     try:
-        return _build({**settings, "flavour": flavours.FULL}, progress)
+        return _build({**settings, "flavour": kernel.FULL}, progress)
     except ImageError as error:
         if any(diagnostic.code != "M301" for diagnostic in error.diagnostics):
             raise

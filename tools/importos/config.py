@@ -34,8 +34,8 @@ DEFAULTS: dict[str, Any] = {
     "env": (), "override": None, "at_exit": None, "on_crash": None, "repl": False, "run": False,
     "ports": (), "machine": None, "accel": None, "cpu": None, "smp": None, "disks": (),
     "shares": (), "serial": None, "gdb": None, "qemu_args": (), "timeout": None, "expect": (),
-    "print_command": False, "watch": False, "report": False, "why": None, "dry_run": False,
-    "json": False,
+    "print_command": False, "print_flavour": False, "watch": False, "report": False, "why": None,
+    "dry_run": False, "json": False,
 }  # fmt: skip
 
 

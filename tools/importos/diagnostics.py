@@ -37,7 +37,8 @@ EXPLAIN = {
     "the .py file.",
     "M301": "The machine does not fit: too little memory for the image, a port that is in use, "
     "or QEMU that is missing or too old.",
-    "M302": "The prebuilt kernel is missing, damaged, or not one of ours.",
+    "M302": "The prebuilt kernel is missing, damaged, or not one of ours; or, in a clone, its "
+    "flavour has not been built.",
     "M303": "The file is not an ImportOS image, or it was cut off or damaged.",
     "M304": "The output could not be written. Nothing was left half written.",
     "M306": "The disk image cannot be used: it is not there, is being used by a machine, holds no "

@@ -17,10 +17,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .kernel import Meta
+from .kernel import FULL, Meta
 
 AUTO = "auto"
-FULL = "full"
 # Of some modules these attributes need a part; any use but as an attribute counts as all of them.
 FILES = {
     "chdir", "disks", "getcwd", "ilistdir", "listdir", "mkdir", "mount", "remove", "rename",

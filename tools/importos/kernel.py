@@ -7,7 +7,8 @@ Three files travel together; tools/dev/package_kernel.py makes them from a kerne
 `kernel.elf` (cut behind its last segment), `kernel.sym` (symbols, for `importos symbolize`) and
 `kernel.json`. These are the flavour `full`; another one is beside them as `kernel-NAME.elf` and so
 on (flavours.py). `library.json` has the sources of what is frozen into `full`, for flavours
-that freeze nothing: name -> [path, text]. `kernel.json` is one object with these keys:
+that freeze nothing: name -> [path, text]. A clone need not have built every flavour: what each
+has, and which one is larger, stands in flavours.json. `kernel.json` is one object with these keys:
 
     schema         1
     version        of ImportOS, "0.1.0"
@@ -41,6 +42,8 @@ from . import elf
 from .errors import EXIT_ENVIRONMENT, EXIT_INPUT, failure
 
 DATA = Path(__file__).parent / "data"
+FLAVOURS = Path(__file__).parent / "flavours.json"
+FULL = "full"
 SCHEMA = 1
 MEMORY_MIN = 1 << 20
 SIZE_MAX = 256 << 20  # no kernel is larger; a wrong path could be
@@ -92,27 +95,45 @@ def digest(kernel: elf.Kernel) -> str:
     return hashlib.sha256(elf.append(kernel, b"")).hexdigest()
 
 
-def locate(path: Path | None = None, flavour: str = "full") -> tuple[Path, bool]:
+def locate(path: Path | None = None, flavour: str = FULL) -> tuple[Path, bool]:
     """Where the kernel file of a flavour is, and whether the user named it."""
     given = path or (Path(env) if (env := os.environ.get("IMPORTOS_KERNEL")) else None)
     where = given or DATA / "kernel.elf"
     if where.is_dir():
         where /= "kernel.elf"
-    if flavour != "full":
+    if flavour != FULL:
         where = where.with_name(f"{where.stem}-{flavour}{where.suffix}")
     return where, bool(given)
 
 
 def flavours(path: Path | None = None) -> dict[str, Meta]:
-    """The flavours that are there, by name, `full` among them. Raises ImageError M302."""
+    """The flavours that are there, by name. `full` is among them if the user named the kernel.
+    Raises ImageError M302 if there is none."""
     where, given = locate(path)
-    if not where.is_file():
+    beside = sorted(where.parent.glob(f"{where.stem}-*.json"))
+    if not where.is_file() and (given or not beside):
         _read(where, given)
-    full = _load_meta(where.with_suffix(".json"), given)
-    found = {full.flavour: full}
-    for beside in sorted(where.parent.glob(f"{where.stem}-*.json")):
-        meta = _load_meta(beside, given)
+    if where.is_file():
+        beside.insert(0, where.with_suffix(".json"))
+    found: dict[str, Meta] = {}
+    for file in beside:
+        meta = _load_meta(file, given)
         found.setdefault(meta.flavour, meta)
+    return found
+
+
+def described() -> dict[str, Meta]:
+    """Every flavour by name, the smallest first, built or not, as flavours.json tells: each has
+    what the one before it has, and more. Only the names in it, (parts) and the order of (size)
+    are true."""
+    found: dict[str, Meta] = {}
+    names = {key: frozenset[str]() for key in ("parts", "builtin", "extensible", "frozen")}
+    for size, (flavour, more) in enumerate(json.loads(FLAVOURS.read_text("utf-8")).items()):
+        names = {key: names[key] | frozenset(more.get(key, ())) for key in names}
+        found[flavour] = Meta(
+            version="", commit="", flavour=flavour, size=size, arch="", micropython="", mpy={},
+            flags="", upstream=(), sha256="", memory_min=MEMORY_MIN, **names,
+        )  # fmt: skip
     return found
 
 
@@ -124,8 +145,11 @@ def library(path: Path | None = None) -> dict[str, list[str]]:
         return {}
 
 
-def load(path: Path | None = None, flavour: str = "full") -> LoadedKernel:
-    """The kernel that builds use. Raises ImageError M302 when it is missing or damaged."""
+def load(path: Path | None = None, flavour: str = "") -> LoadedKernel:
+    """The kernel of that flavour, or the largest that is there. Raises ImageError M302 when it is
+    missing or damaged."""
+    if not flavour:
+        flavour = max(flavours(path).values(), key=lambda meta: meta.size).flavour
     where, given = locate(path, flavour)
     exit_code = EXIT_INPUT if given else EXIT_ENVIRONMENT
     data = _read(where, given)

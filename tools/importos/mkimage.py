@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import __version__, compress, elf, flavours, freeze, kernel, payload
+from .entry import find_entry
 from .environment import site_folders
 from .errors import EXIT_ENVIRONMENT, Diagnostic, ImageError, failure
 from .modules import Module, display, read_source
@@ -32,7 +33,6 @@ FILES_MAX = 100_000
 MEMORY_DEFAULT = 64 << 20
 AT_EXIT = ("poweroff", "reboot", "repl", "halt")
 ON_CRASH = ("repl", "poweroff", "reboot")
-UIMAGE_MAGICS = (b"\x27\x05\x19\x56", b"\xd0\x0d\xfe\xed")
 
 
 @dataclass(slots=True)
@@ -99,27 +99,10 @@ def build_image(options: BuildOptions) -> Image:
     """Build an image in memory. Raises ImageError for what the user can fix."""
     started = time.perf_counter()
     metas = kernel.flavours(options.kernel)
-    entry = find_entry(options.entry) if options.entry is not None else None
-    folder = entry.parent if entry else None
-    tracer = Tracer(
-        next(iter(metas.values())),
-        folder,
-        options.paths,
-        site_folders(),
-        options.exclude,
-        options.optional,
-        kernel.library(options.kernel),
-    )
-    if entry:
-        tracer.add_script(entry, "main", "__main__")
-    plain: dict[str, Path] = {}
-    for extra in options.extras:
-        _add_extra(extra, tracer, plain, options.keep_source)
-    for name in options.modules:
-        tracer.add_name(name)
-    tracer.run()
+    known = _known(options, metas)
+    entry, tracer, plain = _trace(options, known)
     traced = time.perf_counter()
-    choice, warnings = _choose(options, metas, tracer)
+    choice, warnings = _choose(options, metas, known, tracer)
     loaded = kernel.load(options.kernel, choice.meta.flavour)
     rom, built, more = _compile(tracer, options, loaded.meta)
     warnings += more
@@ -136,67 +119,50 @@ def build_image(options: BuildOptions) -> Image:
     return image
 
 
-def find_entry(entry: Path) -> Path:
-    """The script that an ENTRY means. Raises ImageError M001 or M002."""
-    shown = display(entry)
+def needed_flavour(options: BuildOptions) -> str:
+    """The flavour of the kernel that an image needs, built or not. Raises ImageError."""
     try:
-        if entry.is_dir():
-            names = os.listdir(entry)
-            for name in ("main.py", "__main__.py", "main.mpy"):
-                if name in names:
-                    return entry / name
-            raise failure("M001", "the folder has no main.py or __main__.py", file=shown)
-        with entry.open("rb") as file:
-            start = file.read(16)
-    except (FileNotFoundError, NotADirectoryError):
-        raise _no_entry(entry, shown) from None
-    except OSError as error:
-        raise failure(
-            "M003",
-            f"the entry cannot be read: {error.strerror}",
-            file=shown,
-            exit_code=EXIT_ENVIRONMENT,
-        ) from None
-    _check_entry_kind(entry, shown, start)
-    return entry
+        metas = kernel.flavours(options.kernel)
+    except ImageError:
+        if kernel.locate(options.kernel)[1]:
+            raise
+        metas = {}
+    known = _known(options, metas)
+    _, tracer, _ = _trace(options, known)
+    return _choose(options, known, known, tracer)[0].meta.flavour
 
 
-def _no_entry(entry: Path, shown: str) -> ImageError:
-    import difflib
-
-    try:
-        names = [n for n in os.listdir(entry.parent) if n.endswith(".py") or "." not in n]
-    except OSError:
-        names = []
-    near = difflib.get_close_matches(entry.name, names, 1, 0.6)
-    hints = (f"did you mean `{display(entry.parent / near[0])}`?",) if near else ()
-    return failure("M001", f'entry "{shown}" does not exist', hints=hints)
+def _known(options: BuildOptions, metas: Mapping[str, kernel.Meta]) -> Mapping[str, kernel.Meta]:
+    """Those that are there, (metas), or else all that could be."""
+    if kernel.FULL in metas or kernel.locate(options.kernel)[1]:
+        return metas
+    return kernel.described()
 
 
-def _check_entry_kind(entry: Path, shown: str, start: bytes) -> None:
-    if start[:4] in UIMAGE_MAGICS:
-        raise failure(
-            "M002",
-            "the entry is a U-Boot image",
-            file=shown,
-            hints=("this is ImportOS's mkimage, which takes a Python script, not U-Boot's",),
-        )
-    if start[:4] == elf.MAGIC:
-        raise failure(
-            "M002",
-            "the entry is an ELF file, not Python",
-            file=shown,
-            hints=(f"an image boots with `importos run {shown}`",),
-        )
-    if start[2:4] == b"\r\n" and entry.suffix in (".pyc", ".pyo"):
-        raise failure(
-            "M002",
-            "the entry is CPython's bytecode",
-            file=shown,
-            hints=("give the .py file; MicroPython has a bytecode of its own",),
-        )
-    if entry.suffix != ".mpy" and b"\0" in start:
-        raise failure("M002", "the entry is not Python source", file=shown)
+def _trace(
+    options: BuildOptions, known: Mapping[str, kernel.Meta]
+) -> tuple[Path | None, Tracer, dict[str, Path]]:
+    """The entry, what it needs, and the plain files by their path in the ROM."""
+    entry = find_entry(options.entry) if options.entry is not None else None
+    folder = entry.parent if entry else None
+    tracer = Tracer(
+        known[kernel.FULL],
+        folder,
+        options.paths,
+        site_folders(),
+        options.exclude,
+        options.optional,
+        kernel.library(options.kernel),
+    )
+    if entry:
+        tracer.add_script(entry, "main", "__main__")
+    plain: dict[str, Path] = {}
+    for extra in options.extras:
+        _add_extra(extra, tracer, plain, options.keep_source)
+    for name in options.modules:
+        tracer.add_name(name)
+    tracer.run()
+    return entry, tracer, plain
 
 
 def _add_extra(extra: str, tracer: Tracer, plain: dict[str, Path], keep_source: bool) -> None:
@@ -270,9 +236,38 @@ def _add_file(path: Path, rom: str, tracer: Tracer, plain: dict[str, Path]) -> N
 
 
 def _choose(
-    options: BuildOptions, metas: Mapping[str, kernel.Meta], tracer: Tracer
+    options: BuildOptions,
+    metas: Mapping[str, kernel.Meta],
+    known: Mapping[str, kernel.Meta],
+    tracer: Tracer,
 ) -> tuple[flavours.Choice, list[Diagnostic]]:
     """The kernel for the app, and a warning if one was asked for that lacks something."""
+    needs = _needs(options, tracer)
+    names = {n: by for n, by in tracer.kernel_used.items() if n not in tracer.library}
+    if options.flavour == flavours.AUTO:
+        choice = flavours.choose(metas.values(), names, needs)
+        if kernel.FULL not in metas and next(flavours.missing(choice.meta, names, needs), None):
+            raise _not_built(flavours.choose(known.values(), names, needs))
+        return choice, []
+    if options.flavour not in metas:
+        if options.flavour in known:
+            raise _not_built(flavours.Choice(known[options.flavour]))
+        raise failure(
+            "M307",
+            f"there is no flavour `{options.flavour}` of the kernel",
+            hints=(f"there are {', '.join(sorted(known))}",),
+        )
+    choice = flavours.Choice(metas[options.flavour])
+    lacks = list(flavours.missing(choice.meta, names, needs))
+    if not lacks:
+        return choice, []
+    message = f"the flavour `{options.flavour}` lacks {lacks[0]}"
+    more = (f"and {len(lacks) - 1} more: {', '.join(lacks[1:4])}",) if lacks[1:] else ()
+    return choice, [Diagnostic("M307", message, level="warning", notes=more)]
+
+
+def _needs(options: BuildOptions, tracer: Tracer) -> list[flavours.Need]:
+    """The parts of the kernel that the sources and the options ask for."""
     needs = [*options.needs, *tracer.needs]
     if options.entry is None:
         needs.append(flavours.Need("ANY", "the prompt", "no entry"))
@@ -285,22 +280,17 @@ def _choose(
             needs.append(flavours.Need("COMPILER", f"{key}=repl", "options"))
     if options.boot.get("override") == "yes":
         needs += [flavours.Need(part, "override", "options") for part in ("COMPILER", "DISKS")]
-    names = {n: by for n, by in tracer.kernel_used.items() if n not in tracer.library}
-    if options.flavour == flavours.AUTO:
-        return flavours.choose(metas.values(), names, needs), []
-    if options.flavour not in metas:
-        raise failure(
-            "M307",
-            f"there is no flavour `{options.flavour}` of the kernel",
-            hints=(f"there are {', '.join(sorted(metas))}",),
-        )
-    choice = flavours.Choice(metas[options.flavour])
-    lacks = list(flavours.missing(choice.meta, names, needs))
-    if not lacks:
-        return choice, []
-    message = f"the flavour `{options.flavour}` lacks {lacks[0]}"
-    more = (f"and {len(lacks) - 1} more: {', '.join(lacks[1:4])}",) if lacks[1:] else ()
-    return choice, [Diagnostic("M307", message, level="warning", notes=more)]
+    return needs
+
+
+def _not_built(choice: flavours.Choice) -> ImageError:
+    return failure(
+        "M302",
+        f"the flavour `{choice.meta.flavour}` of the kernel is needed, and it is not built",
+        notes=(str(choice),) if choice.why else (),
+        hints=(f"make kernel FLAVOURS={choice.meta.flavour}; `make kernel` builds all",),
+        exit_code=EXIT_ENVIRONMENT,
+    )
 
 
 def _compile(
