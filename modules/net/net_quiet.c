@@ -6,7 +6,7 @@
 // groups that are being announced; one look a second repeats a question of ours that was not
 // answered, or lets entries age. So the first are left out while nothing is announced, the others
 // when we have not asked anything for a while. The ageing is made up for before the stack is used
-// again, 1,800 instructions for each second: what is saved is waking up, not the looks themselves.
+// again, in one look for all the seconds.
 
 #include "net_quiet.h"
 
@@ -26,6 +26,7 @@
 #define ASKED_NS (6 * NS_PER_S)
 #define SLEEP_MS_MAX 60000
 #define SECOND_MS 1000u
+#define SECONDS_MAX 60000u // what 16 bits and the age of an entry can hold
 
 #define ETHERTYPE_AT 12
 #define ARP 0x0806
@@ -42,9 +43,12 @@
 #define ROUTER_SOLICITATION 133
 #define NEIGHBOUR_SOLICITATION 135
 
+uint16_t net_timer_seconds = 1;
+
 static uint64_t awake_until_ns; // until then the looks of every second matter
 static bool asked; // since the last net_quiet_sleep_ms()
-static u32_t asleep_ms; // sys_now() when a long sleep began, 0 for none
+static u32_t aged_ms; // sys_now() up to which the tables have aged
+static bool asleep; // the seconds pass uncounted
 
 static bool is_dns(const uint8_t *udp) {
     unsigned port = (unsigned)udp[2] << 8 | udp[3];
@@ -84,10 +88,8 @@ bool net_quiet_sent(const uint8_t *frame, size_t size) {
 }
 
 // Is this one of the looks at the tables, or did somebody ask for it?
-static const struct lwip_cyclic_timer *cyclic(const struct sys_timeo *timeout) {
-    size_t offset = (size_t)timeout->arg - (size_t)lwip_cyclic_timers;
-    bool ours = offset < (size_t)lwip_num_cyclic_timers * sizeof(lwip_cyclic_timers[0]);
-    return ours ? timeout->arg : NULL;
+static bool is_cyclic(const struct sys_timeo *timeout) {
+    return timeout->h == lwip_cyclic_timer;
 }
 
 // Does an interface count tenths of a second?
@@ -131,36 +133,67 @@ static bool netif_begins(const struct netif *netif) {
     return begins;
 }
 
-void net_quiet_wake(void) {
-    if (asleep_ms == 0) {
+static bool is_second(const struct lwip_cyclic_timer *timer) {
+    return timer->interval_ms == SECOND_MS;
+}
+
+void net_quiet_start(void) {
+    for (int i = 0; i < lwip_num_cyclic_timers; i++) {
+        if (is_second(&lwip_cyclic_timers[i])) {
+            sys_untimeout(lwip_cyclic_timer, (void *)(size_t)&lwip_cyclic_timers[i]);
+        }
+    }
+    aged_ms = sys_now();
+}
+
+void net_quiet_age(void) {
+    asleep = false;
+    u32_t seconds = (sys_now() - aged_ms) / SECOND_MS;
+    if (seconds == 0) {
         return;
     }
-    u32_t missed = (sys_now() - asleep_ms) / SECOND_MS;
-    asleep_ms = 0; // first: the timers may send
-    missed = missed < SLEEP_MS_MAX / SECOND_MS ? missed : SLEEP_MS_MAX / SECOND_MS;
-    // sys_check_timeouts() runs each timer that is overdue once.
-    for (; missed > 1; missed--) {
-        for (int i = 0; i < lwip_num_cyclic_timers; i++) {
-            if (lwip_cyclic_timers[i].interval_ms == SECOND_MS) {
-                lwip_cyclic_timers[i].handler();
-            }
+    aged_ms += seconds * SECOND_MS; // first: the timers may send
+    net_timer_seconds = (uint16_t)LWIP_MIN(seconds, SECONDS_MAX);
+    for (int i = 0; i < lwip_num_cyclic_timers; i++) {
+        if (is_second(&lwip_cyclic_timers[i])) {
+            lwip_cyclic_timers[i].handler();
         }
+    }
+    net_timer_seconds = 1;
+}
+
+void net_quiet_wake(void) {
+    if (asleep) {
+        net_quiet_age();
     }
 }
 
-// Milliseconds to the next timer that matters.
-static int32_t next_timer_ms(u32_t now_ms, bool seconds, bool tenths) {
-    int32_t sleep_ms = SLEEP_MS_MAX, second_ms = 0;
-    for (struct sys_timeo *t = *sys_timeouts_get_next_timeout(); t != NULL; t = t->next) {
-        const struct lwip_cyclic_timer *timer = cyclic(t);
-        int32_t left_ms = (int32_t)(t->time - now_ms);
-        if (timer != NULL && timer->interval_ms == SECOND_MS) {
-            second_ms = left_ms; // the last of them: then all are due
-        } else if (timer == NULL || timer->interval_ms > SECOND_MS || tenths) {
-            sleep_ms = LWIP_MIN(sleep_ms, left_ms);
+// Seconds until an address has to be asked for again (RFC 2131, 4.4.5), or no more than (limit).
+static u32_t lease_s(struct netif *netif, u32_t limit) {
+    const struct dhcp *dhcp = netif_dhcp_data(netif);
+    if (dhcp == NULL) {
+        return limit;
+    }
+    u32_t left[] = {
+        dhcp->t1_renew_time, dhcp->t2_rebind_time, dhcp->t0_timeout - dhcp->lease_used,
+    };
+    for (unsigned i = 0; i < LWIP_ARRAYSIZE(left); i++) {
+        if (left[i] != 0) { // that timer runs
+            limit = LWIP_MIN(limit, left[i]);
         }
     }
-    return seconds ? LWIP_MIN(sleep_ms, second_ms) : sleep_ms;
+    return limit;
+}
+
+// Milliseconds to the next timer of lwIP's list that matters.
+static int32_t next_timer_ms(u32_t now_ms, bool tenths) {
+    int32_t sleep_ms = SLEEP_MS_MAX;
+    for (struct sys_timeo *t = *sys_timeouts_get_next_timeout(); t != NULL; t = t->next) {
+        if (!is_cyclic(t) || tenths) {
+            sleep_ms = LWIP_MIN(sleep_ms, (int32_t)(t->time - now_ms));
+        }
+    }
+    return sleep_ms;
 }
 
 uint32_t net_quiet_sleep_ms(uint64_t now_ns) {
@@ -169,15 +202,16 @@ uint32_t net_quiet_sleep_ms(uint64_t now_ns) {
         awake_until_ns = now_ns + ASKED_NS;
     }
     bool seconds = now_ns < awake_until_ns, tenths = false;
+    u32_t age_s = SLEEP_MS_MAX / SECOND_MS;
     struct netif *netif;
     NETIF_FOREACH(netif) {
         seconds = seconds || netif_begins(netif);
         tenths = tenths || netif_waits(netif);
+        age_s = lease_s(netif, age_s);
     }
     u32_t now_ms = sys_now();
-    int32_t sleep_ms = next_timer_ms(now_ms, seconds, tenths);
-    if (!seconds && sleep_ms > (int32_t)SECOND_MS) {
-        asleep_ms = now_ms != 0 ? now_ms : 1;
-    }
+    asleep = !seconds;
+    int32_t age_ms = (int32_t)(aged_ms + (seconds ? 1 : age_s) * SECOND_MS - now_ms);
+    int32_t sleep_ms = LWIP_MIN(age_ms, next_timer_ms(now_ms, tenths));
     return sleep_ms > 0 ? (u32_t)sleep_ms : 0;
 }

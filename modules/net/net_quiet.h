@@ -10,8 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Make up for the seconds that a long sleep has skipped: before anything is asked of the stack or
-// given to it, or what is new would be as old as the sleep.
+// After lwip_init(): take over lwIP's timers of one second.
+void net_quiet_start(void);
+
+// Let the tables age by the seconds that have passed since the last time.
+void net_quiet_age(void);
+
+// The same if the stack has slept: before anything is asked of it or given to it, or what is new
+// would be as old as the sleep.
 void net_quiet_wake(void);
 
 // (frame) goes out. True if the stack's timers must be looked at, because it is a question.

@@ -116,7 +116,7 @@ static bool poll_card(struct net_card *card) {
 static void poll(mp_sched_node_t *node) {
     (void)node;
     bool more = false;
-    net_quiet_wake();
+    net_quiet_age();
     for (unsigned i = 0; i < card_count; i++) {
         more = poll_card(&cards[i]) || more;
     }
@@ -258,6 +258,7 @@ void net_start(void) {
     started = true;
     poll_timer.fire = on_timer;
     lwip_init();
+    net_quiet_start();
     struct netif *loop = netif_get_by_index(1);
     if (loop != NULL) {
         loop->output = loop_output_ip4;

@@ -18,7 +18,7 @@ BULK = 100_000_000  # bytes
 HTTP_PORT = 8080
 UDP_PORT = "udp5353"
 SETTLE_S = 25  # an interface asks for routers that long
-IDLE_S = 10
+IDLE_S = 70  # the stack wakes once a minute at least
 CONNS_MEMORY = 64 << 20  # bytes, of a guest of ours that holds connections
 HEAP = "64M"  # of MicroPython on Linux, where the default of 1 MB holds few connections
 

@@ -18,6 +18,12 @@ def test_no_count_is_worse_than_the_baseline():
     assert not problems, "`make bench-baseline` if this has a reason:\n" + "\n".join(problems)
 
 
+def test_an_idle_server_stays_below_the_bar():
+    count = counts.idle_network_count()
+    print(f"{count} instructions in an idle second with the network in use")
+    assert 0 < count <= 1000
+
+
 def test_a_worse_count_is_found():
     baseline = {"boot": 1_000_000, "idle": 10}
     assert counts.worse({"boot": 1_019_000, "idle": 25}, baseline) == []

@@ -68,6 +68,8 @@ uint16_t net_checksum(const void *data, int size);
 #define LWIP_DHCP_AUTOIP_COOP 1
 #define LWIP_DHCP_AUTOIP_COOP_TRIES 3 // a link-local address after 20 s without an answer
 #define LWIP_DHCP_MAX_DNS_SERVERS 2
+#define DHCP_COARSE_TIMER_SECS 1
+#define DHCP_TIMEOUT_SIZE_T uint32_t // those seconds
 
 // IPv6
 #define LWIP_IPV6 1
@@ -128,6 +130,9 @@ uint16_t net_checksum(const void *data, int size);
 #define MEM_STATS 0
 #define MEMP_STATS 0
 #define SYS_STATS 0
+
+// How many seconds pass with a call of a timer of one second (patches/lwip, net_quiet.c).
+extern uint16_t net_timer_seconds;
 
 // Segments larger than a packet, which the card cuts (patches/lwip): the limit in bytes with
 // options, 0: none; and while one goes down the stack, the payload of a packet.
