@@ -55,6 +55,13 @@ build_options = options(
     click.option("--exclude", multiple=True, help="Leave this module out."),
     click.option("--optional", multiple=True, help="The app can do without this module."),
     click.option("-I", "--path", "paths", type=PATH, multiple=True, help="Search here too."),
+    click.option(
+        "--manifest",
+        "manifests",
+        type=PATH,
+        multiple=True,
+        help="What MicroPython's manifest.py names goes in too.",
+    ),
     click.option("--source", is_flag=True, help="Keep the .py text instead of bytecode."),
     click.option("-O", "--optimize", type=click.IntRange(0, 3), help="Default: 2."),
     click.option("--native", multiple=True, help="Compile this module to machine code."),

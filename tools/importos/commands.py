@@ -241,6 +241,7 @@ def _build_options(settings: Mapping[str, Any]) -> BuildOptions:
         entry=settings["entry"],
         extras=tuple(settings["extra"]),
         paths=tuple(settings["paths"]),
+        manifests=tuple(settings["manifests"]),
         optimize=settings["optimize"],
         keep_source=settings["source"],
         memory=settings["memory"] or (64 << 20),

@@ -28,8 +28,8 @@ BOOT_KEYS = {"at-exit", "on-crash", "ip", "hostname", "heap", "console", "baud",
 BLOCK = re.compile(r"(?m)^# /// script[ \t]*\r?\n(?P<content>(^#(| .*)\r?\n)+?)^# ///[ \t]*\r?$")
 DEFAULTS: dict[str, Any] = {
     "entry": None, "extra": (), "output": (), "format": None, "modules": (), "exclude": (),
-    "optional": (), "paths": (), "source": False, "optimize": 2, "native": (), "kernel": None,
-    "flavour": None, "compress": False,
+    "optional": (), "paths": (), "manifests": (), "source": False, "optimize": 2,
+    "native": (), "kernel": None, "flavour": None, "compress": False,
     "memory": None, "heap": None, "ip": None, "hostname": None, "console": None, "baud": None,
     "env": (), "override": None, "at_exit": None, "on_crash": None, "repl": False, "run": False,
     "ports": (), "machine": None, "accel": None, "cpu": None, "smp": None, "disks": (),
@@ -148,6 +148,7 @@ class _Reader:
             "optional": ("optional", self.texts),
             "native": ("native", self.texts),
             "paths": ("paths", self.paths),
+            "manifests": ("manifests", self.paths),
             "source": ("source", flag),
             "optimize": ("optimize", number(0, 3)),
             "memory": ("memory", self.parsed(cli_types.parse_memory)),

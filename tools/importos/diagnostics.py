@@ -30,6 +30,9 @@ EXPLAIN = {
     "M104": "An import whose name is only known when the app runs. Name it with --module.",
     "M105": "A file of the app has the name of a module in the kernel. Depending on the module, "
     "one or the other would be taken; rename the file.",
+    "M106": "A manifest (--manifest) cannot be executed, or asks for what is not there. What "
+    "require() names is looked for in MPY_LIB_DIR (a clone of micropython-lib), in the kernel, "
+    "and beside mkimage; nothing is fetched.",
     "M201": "The source is not valid Python, or MicroPython's compiler refused it.",
     "M202": "The syntax is Python's but newer than MicroPython's.",
     "M203": "Native code could not be made for the module; bytecode was used. The app works.",

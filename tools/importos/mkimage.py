@@ -24,6 +24,7 @@ from . import __version__, compress, elf, flavours, freeze, kernel, payload
 from .entry import find_entry
 from .environment import site_folders
 from .errors import EXIT_ENVIRONMENT, Diagnostic, ImageError, failure
+from .manifest import Manifest
 from .modules import Module, display, read_source
 from .trace import Tracer
 
@@ -45,6 +46,7 @@ class BuildOptions:
     exclude: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
+    manifests: tuple[Path, ...] = ()
     native: tuple[str, ...] = ()
     optimize: int = 2
     keep_source: bool = False
@@ -110,6 +112,7 @@ def build_image(options: BuildOptions) -> Image:
     files = _read_files(plain, rom)
     image = _assemble(options, loaded, choice, entry, tracer, rom, built, files)
     image.sources = [m.path for m in tracer.modules.values()] + list(plain.values())
+    image.sources += tracer.manifests
     image.warnings = tracer.complaints.warnings + warnings
     image.seconds = {
         "trace": round(traced - started, 4),
@@ -159,6 +162,13 @@ def _trace(
     plain: dict[str, Path] = {}
     for extra in options.extras:
         _add_extra(extra, tracer, plain, options.keep_source)
+    manifest = Manifest(
+        lambda path, rom: _add_of_manifest(path, rom, entry, tracer, plain),
+        lambda name: tracer.add_name(name, must=False),
+    )
+    for path in options.manifests:
+        manifest.read(path)
+    tracer.manifests = manifest.files
     for name in options.modules:
         tracer.add_name(name)
     tracer.run()
@@ -233,6 +243,14 @@ def _add_file(path: Path, rom: str, tracer: Tracer, plain: dict[str, Path]) -> N
     if rom in plain and plain[rom] != path:
         raise failure("M003", f"two files would become {ROM}/{rom}", file=shown)
     plain[rom] = path
+
+
+def _add_of_manifest(
+    path: Path, rom: str, entry: Path | None, tracer: Tracer, plain: dict[str, Path]
+) -> None:
+    """A manifest often names the folder of the app, which holds the entry too."""
+    if entry is None or not path.samefile(entry):
+        _add_file(path, rom, tracer, plain)
 
 
 def _choose(

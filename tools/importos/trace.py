@@ -62,6 +62,7 @@ class Tracer:
         self._frozen = library or {}
         self.kernel_used: dict[str, list[tuple[str, int]]] = {}
         self.missing_optional: dict[str, list[tuple[str, int]]] = {}
+        self.manifests: list[Path] = []  # that named some of the modules
         self.complaints = Complaints(self)
         self._queue: deque[Module] = deque()
         self._entry_path: Path | None = None
@@ -78,10 +79,10 @@ class Tracer:
         self._enter(module)
         return module
 
-    def add_name(self, name: str) -> None:
-        """A module that was named with --module."""
+    def add_name(self, name: str, must: bool = True) -> bool:
+        """A module that was named with --module, or required; whether it was found."""
         site = ImportSite(name, 0, None, 0, 0, 0, deferred=False)
-        self._import_name(name, None, site, must=True)
+        return self._import_name(name, None, site, must)
 
     def run(self) -> None:
         """Follow everything. Raises ImageError with what is wrong, all of it together."""
@@ -235,6 +236,8 @@ class Tracer:
     # -- finding
 
     def _find(self, name: str) -> Found | None:
+        if found := self._find_given(name):
+            return found
         parent, _, last = name.rpartition(".")
         if not parent:
             return self._find_top(name)
@@ -242,6 +245,18 @@ class Tracer:
         if owner is None:
             return self._find_in_kernel(name)
         return self._search(owner.origin, owner.folders, last)
+
+    def _find_given(self, name: str) -> Found | None:
+        """What an EXTRA or a manifest brought, and the packages without __init__ around it."""
+        for other, module in self.modules.items():
+            if module.origin != "app":
+                continue
+            if other == name:
+                return Found("app", module.path)
+            if other.startswith(f"{name}."):
+                depth = other.count(".") - name.count(".") - (not module.is_package)
+                return Found("app", module.path.parents[depth])
+        return None
 
     def _find_in_kernel(self, name: str) -> Found | None:
         if name in self.meta.frozen and name in self._frozen:
