@@ -2,7 +2,8 @@
 # SPDX-FileCopyrightText: 2026 The ImportOS authors
 #
 # webrepl: the prompt, and files, over a websocket (RFC 6455), for the clients that MicroPython's
-# WebREPL has. Off until start(); one client at a time; the prompt must be reached to be served.
+# WebREPL has. Off until start(); one client at a time. While an app runs its output is seen, Ctrl-C
+# interrupts it, and files are moved between two bytecodes; a prompt there is when it has ended.
 
 import binascii
 import hashlib
@@ -43,6 +44,8 @@ class _Client(io.IOBase):
                 os.after(max(wait, 0), self.handshake).unref()
             elif len(self.data) > _REQUEST_MAX:
                 self.connection.abort()
+        else:
+            os.dupterm_notify(None)
 
     def handshake(self, event):
         if not self.connection.is_open:
@@ -65,6 +68,7 @@ class _Client(io.IOBase):
         self.connection.resume()
         self.terminal = _webrepl._webrepl(websocket(self))
         os.dupterm(self.terminal)
+        os.dupterm_notify(None)
 
     def closed(self, error):
         global _client, _ended_ms

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// The table of module _os, and the functions that end the program. frozen/os.py shows it to the
+// The table of module _os, and the functions that end the program. frozen/os shows it to the
 // program as os, beside MicroPython's own functions.
 
 #include "os_event.h"
@@ -67,6 +67,17 @@ static mp_obj_t os_reboot(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(os_reboot_obj, os_reboot);
 
+#if IMPORTOS_EXTRAS
+// dupterm_notify(stream): a terminal of dupterm() has something; it is read, a Ctrl-C acted upon.
+// As ESP ports have it, but what nobody has read yet is not lost when there is more of it.
+static mp_obj_t os_dupterm_notify(mp_obj_t stream) {
+    (void)stream;
+    console_take_dupterm();
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(os_dupterm_notify_obj, os_dupterm_notify);
+#endif
+
 static const mp_rom_map_elem_t os_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__os) },
     { MP_ROM_QSTR(MP_QSTR_Event), MP_ROM_PTR(&os_event_type) },
@@ -81,6 +92,9 @@ static const mp_rom_map_elem_t os_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_reboot), MP_ROM_PTR(&os_reboot_obj) },
     { MP_ROM_QSTR(MP_QSTR_stats), MP_ROM_PTR(&os_stats_obj) },
     { MP_ROM_QSTR(MP_QSTR_interrupts), MP_ROM_PTR(&os_interrupts_obj) },
+    #if IMPORTOS_EXTRAS
+    { MP_ROM_QSTR(MP_QSTR_dupterm_notify), MP_ROM_PTR(&os_dupterm_notify_obj) },
+    #endif
     { MP_ROM_QSTR(MP_QSTR__clock), MP_ROM_PTR(&os_clock_obj) },
     { MP_ROM_QSTR(MP_QSTR__due), MP_ROM_PTR(&os_due_obj) },
     { MP_ROM_QSTR(MP_QSTR__ready), MP_ROM_PTR(&os_ready_obj) },

@@ -8,6 +8,7 @@
 
 #include "py/mphal.h"
 #include "py/mpstate.h"
+#include "py/ringbuf.h"
 #include "py/runtime.h"
 #include "py/stream.h"
 #include "extmod/misc.h"
@@ -31,6 +32,8 @@ static bool console_stalled; // nobody reads: drop output until the transmit rin
 static volatile uint32_t wake_count; // written in interrupt context
 static uint32_t wake_seen[2];
 static uint64_t idle_ns;
+static uint8_t typed_bytes[256];
+static ringbuf_t typed = { typed_bytes, sizeof(typed_bytes) }; // at terminals of os.dupterm()
 
 void mp_hal_wake(void) {
     wake_count += 1;
@@ -149,10 +152,21 @@ uintptr_t mp_hal_stdio_poll(uintptr_t poll_flags) {
     if (poll_flags & MP_STREAM_POLL_RD && console != NULL && uart_readable(console) > 0) {
         ready |= MP_STREAM_POLL_RD;
     }
+    if (poll_flags & MP_STREAM_POLL_RD && ringbuf_avail(&typed) > 0) {
+        ready |= MP_STREAM_POLL_RD;
+    }
     if (poll_flags & MP_STREAM_POLL_WR) {
         ready |= MP_STREAM_POLL_WR;
     }
     return ready | mp_os_dupterm_poll(poll_flags);
+}
+
+// Python that a terminal is written in must not be entered again by a callback of its own.
+static int dupterm_read(void) {
+    mp_sched_lock();
+    int c = mp_os_dupterm_rx_chr();
+    mp_sched_unlock();
+    return c;
 }
 
 int mp_hal_stdin_rx_chr(void) {
@@ -161,11 +175,24 @@ int mp_hal_stdin_rx_chr(void) {
         if (console != NULL && uart_read(console, &byte, 1) == 1) {
             return byte;
         }
-        int c = mp_os_dupterm_rx_chr();
+        int c = ringbuf_get(&typed);
+        if (c < 0) {
+            c = dupterm_read();
+        }
         if (c >= 0) {
             return c;
         }
         mp_event_wait_indefinite();
+    }
+}
+
+void console_take_dupterm(void) {
+    while (ringbuf_free(&typed) > 0) {
+        int c = dupterm_read();
+        if (c < 0) {
+            return;
+        }
+        ringbuf_put(&typed, c);
     }
 }
 

@@ -98,12 +98,16 @@ class Client:
         return data
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @pytest.fixture
 def served(boot, repl_image):
     """The guest at its prompt, with WebREPL on, and a function that connects to it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     guest = boot(repl_image, ports=(qemu.Port(8266, port),))
     guest.prompt()
     guest.run("import webrepl")
@@ -153,3 +157,51 @@ def test_a_wrong_password_is_sent_away(served):
             while True:
                 client.frame()
         client.socket.close()
+
+
+APP = """
+import time, webrepl
+webrepl.start(password="sesame")
+try:
+    while True:
+        {body}
+except KeyboardInterrupt:
+    print("interrupted")
+    raise
+"""
+
+
+@pytest.mark.parametrize("body", ["time.sleep(60)", "sum(range(1000))"], ids=["asleep", "busy"])
+def test_an_app_that_runs_is_seen_and_interrupted(boot, build_image, body):
+    port = free_port()
+    guest = boot(build_image(APP.format(body=body)), ports=(qemu.Port(8266, port),))
+    guest.expect_text("WebREPL on port 8266")
+    client = Client(socket.create_connection(("127.0.0.1", port), timeout=20))
+    client.expect(b"Password: ")
+    client.send(b"sesame\r")
+    client.expect(b"WebREPL connected")
+    assert client.get("/rom/main.mpy").startswith(b"M\6")
+    client.send(b"\x03")
+    with guest.allow("traceback"):
+        client.expect(b"interrupted\r\n")
+        client.expect(b"KeyboardInterrupt")
+        client.expect(b"\r\n>>> ")
+        client.send(b"6 * 7\r")
+        assert client.expect(b"\r\n>>> ").endswith(b"42")
+        client.socket.close()
+        guest.expect_text("42\r\n>>> ")
+    guest.at_prompt = True
+
+
+def test_a_long_paste_comes_whole(served):
+    """More than is taken in advance, while the prompt is busy with the line before."""
+    _, connect = served
+    client = connect()
+    client.expect(b"Password: ")
+    client.send(b"sesame\r")
+    client.expect(b">>> ")
+    lines = [f"x += [{number:5}]" for number in range(200)]
+    client.send(b"import time; time.sleep_ms(300); x = []\r")
+    client.send("\r".join([*lines, "print('all', x == list(range(200)))", ""]).encode())
+    client.expect(b"all True\r\n>>> ")
+    client.socket.close()

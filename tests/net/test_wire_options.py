@@ -347,21 +347,34 @@ def ask(wire: Wire, name: str, kind: int = 1, seconds: float = 3.0) -> bytes | N
     return None
 
 
+def ask_until_answered(wire: Wire, name: str) -> bytes:
+    """It first asks itself whether the name is free, and answers once a second."""
+    for _ in range(5):
+        if (answer := ask(wire, name)) is not None:
+            return answer
+    raise AssertionError(f"no answer for {name}")
+
+
 def test_the_host_answers_for_its_name_by_mdns(wired, build_image, wire):
     guest = wired(build_image(NAMED))
     guest.expect_text("named box\r\n")
-    tries = 5
-    while (answer := ask(wire, "box.local")) is None:  # it asks itself first whether it is free
-        tries -= 1
-        assert tries
-    assert socket.inet_aton(GUEST_IP) in answer
+    assert socket.inet_aton(GUEST_IP) in ask_until_answered(wire, "box.local")
     assert ask(wire, "crate.local", seconds=1.5) is None
     wire.send(udp(b"rename", 7))
-    tries = 5
-    while (answer := ask(wire, "crate.local")) is None:
-        tries -= 1
-        assert tries
-    assert socket.inet_aton(GUEST_IP) in answer
+    assert socket.inet_aton(GUEST_IP) in ask_until_answered(wire, "crate.local")
+    guest.at_prompt = True
+
+
+def test_the_name_outlives_a_soft_reset(wired, build_image, wire):
+    guest = wired(build_image("import network\nnetwork.LAN(0)\n", "--at-exit", "repl"))
+    guest.prompt()
+    guest.exec("import network; network.hostname('box')")
+    ask_until_answered(wire, "box.local")
+    guest.send("\x04")
+    guest.expect_text("MPY: soft reboot")
+    guest.prompt()
+    assert guest.exec("import network; print(network.hostname())") == "box\n"
+    assert socket.inet_aton(GUEST_IP) in ask_until_answered(wire, "box.local")
     guest.at_prompt = True
 
 
