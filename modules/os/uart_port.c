@@ -30,11 +30,14 @@
 // Triggers of UART.irq().
 #define UART_RX 1
 #define UART_RXIDLE 2
+#define UART_TXIDLE 4
+#define UART_TRIGGERS (UART_RX | UART_RXIDLE | UART_TXIDLE)
 #define RXIDLE_BITS 40 // times of a bit without a byte: four characters
 
 #define MICROPY_PY_MACHINE_UART_CLASS_CONSTANTS \
     { MP_ROM_QSTR(MP_QSTR_IRQ_RX), MP_ROM_INT(UART_RX) }, \
-    { MP_ROM_QSTR(MP_QSTR_IRQ_RXIDLE), MP_ROM_INT(UART_RXIDLE) },
+    { MP_ROM_QSTR(MP_QSTR_IRQ_RXIDLE), MP_ROM_INT(UART_RXIDLE) }, \
+    { MP_ROM_QSTR(MP_QSTR_IRQ_TXIDLE), MP_ROM_INT(UART_TXIDLE) },
 
 struct _machine_uart_obj_t {
     mp_obj_base_t base;
@@ -53,9 +56,16 @@ struct _machine_uart_obj_t {
     struct timer idle_timer;
 };
 
+static void uart_sent(void *arg);
+
+static void uart_set_trigger(machine_uart_obj_t *self, uint8_t trigger) {
+    self->irq_trigger = trigger;
+    uart_on_sent(self->uart, trigger & UART_TXIDLE ? uart_sent : NULL, self);
+}
+
 static void uart_stop_event(os_event_obj_t *event) {
     machine_uart_obj_t *self = MP_OBJ_TO_PTR(event->detail->argument);
-    self->irq_trigger = 0;
+    uart_set_trigger(self, 0);
     timer_stop(&self->idle_timer);
 }
 
@@ -92,6 +102,10 @@ static void uart_received(void *arg) {
         timer_start(&self->idle_timer, clock_ns() + RXIDLE_BITS * NS_PER_S / self->baud);
     }
     uart_fire(self, UART_RX);
+}
+
+static void uart_sent(void *arg) {
+    uart_fire(arg, UART_TXIDLE);
 }
 
 // --- Life ---------------------------------------------------------------------------------------
@@ -141,6 +155,7 @@ static void uart_start(machine_uart_obj_t *self) {
     MP_STATE_VM(machine_uarts)[self->number] = self;
     uart_line_control(self, 0);
     uart_on_receive(self->uart, uart_received, self);
+    uart_set_trigger(self, self->irq_trigger);
 }
 
 // What init() was given, or what was there before.
@@ -246,7 +261,7 @@ void os_uarts_reset(void) {
 
 static mp_uint_t uart_irq_trigger(mp_obj_t self_in, mp_uint_t trigger) {
     machine_uart_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    self->irq_trigger = trigger & (UART_RX | UART_RXIDLE);
+    uart_set_trigger(self, trigger & UART_TRIGGERS);
     return 0;
 }
 
@@ -275,7 +290,7 @@ static mp_irq_obj_t *mp_machine_uart_irq(machine_uart_obj_t *self, bool any_args
     }
     mp_obj_t handler = args[MP_IRQ_ARG_INIT_handler].u_obj;
     mp_int_t trigger = args[MP_IRQ_ARG_INIT_trigger].u_int;
-    if (trigger & ~(UART_RX | UART_RXIDLE)) {
+    if (trigger & ~UART_TRIGGERS) {
         mp_raise_ValueError(MP_ERROR_TEXT("trigger unsupported"));
     }
     if (self->event != NULL) {
@@ -290,7 +305,7 @@ static mp_irq_obj_t *mp_machine_uart_irq(machine_uart_obj_t *self, bool any_args
         event->detail->argument = MP_OBJ_FROM_PTR(self);
         self->event = event;
         os_event_start(event);
-        self->irq_trigger = trigger;
+        uart_set_trigger(self, trigger);
     }
     return self->irq;
 }

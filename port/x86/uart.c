@@ -54,6 +54,8 @@ struct uart {
     uint64_t dropped;
     void (*on_receive)(void *arg);
     void *on_receive_arg;
+    void (*on_sent)(void *arg);
+    void *on_sent_arg;
     bool (*filter)(uint8_t byte);
 };
 
@@ -128,7 +130,7 @@ void uart_close(struct uart *uart) {
     }
     set_ier(uart, 0);
     uart->open = false;
-    uart->on_receive = NULL;
+    uart->on_receive = uart->on_sent = NULL;
     uart->filter = NULL;
     if (!uarts[(uart - uarts) ^ 2].open) {
         irq_detach(irq_isa(uart->isa_line), &line_actions[(uart - uarts) & 1]);
@@ -162,12 +164,13 @@ static void receive(struct uart *uart, uint8_t status) {
 }
 
 // The FIFO is empty: fill it from the ring, and ask for an interrupt when it is empty again, or
-// for none if there is nothing left. Call with interrupts off.
+// for none if there is nothing left, and nobody to be told so. Call with interrupts off.
 static void transmit(struct uart *uart) {
+    bool told = ring_used(&uart->tx) != 0 && uart->on_sent != NULL;
     for (unsigned i = 0; i < FIFO_SIZE && ring_used(&uart->tx) != 0; i++) {
         outb(uart->port + REG_DATA, uart->tx.data[uart->tx.read++ & uart->tx.mask]);
     }
-    bool more = ring_used(&uart->tx) != 0;
+    bool more = ring_used(&uart->tx) != 0 || told;
     set_ier(uart, more ? uart->ier | IER_TRANSMIT : uart->ier & ~IER_TRANSMIT);
 }
 
@@ -184,7 +187,11 @@ static void serve(struct uart *uart) {
         uint8_t status = inb(uart->port + REG_LSR);
         receive(uart, status);
         if (status & LSR_THR_EMPTY) {
+            bool sent = uart->ier & IER_TRANSMIT && ring_used(&uart->tx) == 0;
             transmit(uart);
+            if (sent && uart->on_sent != NULL) {
+                uart->on_sent(uart->on_sent_arg);
+            }
         }
     }
 }
@@ -203,6 +210,13 @@ void uart_on_receive(struct uart *uart, void (*fn)(void *arg), void *arg) {
     uint64_t state = irq_save();
     uart->on_receive = fn;
     uart->on_receive_arg = arg;
+    irq_restore(state);
+}
+
+void uart_on_sent(struct uart *uart, void (*fn)(void *arg), void *arg) {
+    uint64_t state = irq_save();
+    uart->on_sent = fn;
+    uart->on_sent_arg = arg;
     irq_restore(state);
 }
 

@@ -30,6 +30,10 @@ bool uart_is_open(struct uart *uart);
 void uart_on_receive(struct uart *uart, void (*fn)(void *arg), void *arg);
 void uart_set_filter(struct uart *uart, bool (*filter)(uint8_t byte));
 
+// Called in interrupt context when the transmit ring has run empty and the last byte is on the
+// line; NULL: nobody wants to know, which saves an interrupt.
+void uart_on_sent(struct uart *uart, void (*fn)(void *arg), void *arg);
+
 size_t uart_read(struct uart *uart, void *data, size_t size); // what is there, 0 if nothing
 size_t uart_readable(struct uart *uart);
 size_t uart_write(struct uart *uart, const void *data, size_t size); // what fits

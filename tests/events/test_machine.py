@@ -79,6 +79,30 @@ def test_uart_irq_when_the_line_is_idle(uart: Guest, com2: Line) -> None:
     assert out == "b'a line of text'\n"
 
 
+@pytest.mark.parametrize("hard", [False, True])
+def test_uart_irq_when_all_is_sent(uart: Guest, com2: Line, hard: bool) -> None:
+    """Once for each message, and not for what comes in; the trigger outlives init()."""
+    uart.exec(
+        "hits = flags = 0\n"
+        "def f(which):\n"
+        "    global hits, flags\n"
+        "    hits += 1; flags |= i.flags()\n"  # a hard one cannot allocate
+        f"i = u.irq(f, UART.IRQ_TXIDLE, {hard}); u.init(115200)\n"
+        "def send(data):\n"
+        "    n = hits; u.write(data); t = time.ticks_ms()\n"
+        "    while hits == n and time.ticks_diff(time.ticks_ms(), t) < 10000: time.sleep_ms(1)\n"
+    )
+    com2.send(b"x")
+    out = uart.exec(
+        "while not u.any(): pass\n"
+        "for size in (1, 15, 16, 17, 200): send(b'y' * size)\n"
+        "time.sleep_ms(20); print(hits, flags == UART.IRQ_TXIDLE, u.txdone())\n"
+        "u.irq(f, UART.IRQ_RX); u.write(b'z' * 21); u.flush(); time.sleep_ms(20); print(hits)\n"
+    )
+    assert out == "5 True True\n5\n"
+    assert com2.receive(270) == b"y" * 249 + b"z" * 21
+
+
 def test_uart_in_asyncio(uart: Guest, com2: Line) -> None:
     """A stream that waits for the interrupt."""
     uart.exec(
