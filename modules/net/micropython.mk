@@ -41,7 +41,14 @@ $(BUILD)/lwip/%.o: CFLAGS += -Wno-address
 # A datagram socket queues 4 packets (1 before MicroPython 1.26, which has no such constant), which
 # 16 requests in flight overflow; and what is too long for a datagram is an error, not cut off. The
 # copy's name must not end in .c, or the search for interned strings takes it for a file of its own.
-$(NET_GENERATED)/net_modlwip.h: $(TOP)/extmod/modlwip.c $(USERMOD_DIR)/micropython.mk
+MODLWIP := $(TOP)/extmod/modlwip.c
+# The patch knows the functions of 1.26: an older release keeps upstream's sockets as they are.
+ifneq ($(shell grep -l tcp_peer_addr $(MODLWIP)),)
+$(BUILD)/patched/extmod/modlwip.c: $(MODLWIP) patches/extmod/modlwip.c.patch
+	$(apply_patch)
+MODLWIP := $(BUILD)/patched/extmod/modlwip.c
+endif
+$(NET_GENERATED)/net_modlwip.h: $(MODLWIP) $(USERMOD_DIR)/micropython.mk
 	$(Q)$(MKDIR) -p $(@D)
 	$(Q)sed -e 's/^\(#define LWIP_INCOMING_PACKET_QUEUE_LEN\) (4)/\1 (64)/' \
 	    -e '/^static mp_uint_t lwip_raw_udp_send/,/^}/{s/len > 0xffff/len > 65507/;s/len = 0xffff;/*_errno = EMSGSIZE; return MP_STREAM_ERROR;/}' \

@@ -343,7 +343,8 @@ static mp_obj_t socket_getsockopt(mp_obj_t self_in, mp_obj_t level_in, mp_obj_t 
     mp_int_t level = mp_obj_get_int(level_in), option = mp_obj_get_int(option_in);
     if (level == SOL_SOCKET && option == SO_ERROR) {
         int state = self->state;
-        return MP_OBJ_NEW_SMALL_INT(state < 0 ? error_lookup_table[-state] : 0);
+        bool error = state < 0 && state != ERR_CLSD; // which is the end after an error was told
+        return MP_OBJ_NEW_SMALL_INT(error ? error_lookup_table[-state] : 0);
     }
     if (level == SOL_SOCKET && option == SO_TYPE) {
         return MP_OBJ_NEW_SMALL_INT(self->type);
@@ -450,7 +451,9 @@ static mp_uint_t receive_into(size_t n_args, const mp_obj_t *args, ip_addr_t *ip
         mp_raise_ValueError(MP_ERROR_TEXT("size does not fit the buffer"));
     }
     size = size == 0 ? (mp_int_t)buffer.len : size;
-    lwip_socket_check_connected(self);
+    if (!MODLWIP_FLAGS || self->type != MOD_NETWORK_SOCK_STREAM) {
+        lwip_socket_check_connected(self);
+    }
     int error = 0;
     mp_uint_t count = receive(self, buffer.buf, size, flags, ip, port, &error);
     if (count == MP_STREAM_ERROR) {

@@ -54,6 +54,7 @@ def prepare(directory: Path, address: str) -> Path:
         [*new, *authority],
         [*new, *names, "-keyout", "key.pem", "-out", "site.csr"],
         ["openssl", "x509", "-req", *sign, "-CAcreateserial", "-out", "site.pem"],
+        ["openssl", "x509", "-in", "ca.pem", "-outform", "DER", "-out", "ca.der"],
     ):
         subprocess.run(command, cwd=directory, check=True, capture_output=True, timeout=60)
     chain = (directory / "site.pem").read_text() + (directory / "ca.pem").read_text()

@@ -81,15 +81,19 @@ def namespace(outer: tuple[str, ...] = (), hosts: str = "") -> Iterator[tuple[st
         holder.wait(10)
 
 
-def beside_host(kernel: Path, log: Path, prefix: tuple[str, ...]) -> Target:
-    """A guest at the other end of the cable in the namespace that (prefix) enters."""
+def beside_host(kernel: Path, log: Path, prefix: tuple[str, ...], away_ms: int = 0) -> Target:
+    """A guest at the other end of the cable in the namespace that (prefix) enters. What the host
+    sends is kept back up to (away_ms)."""
     netdev = "tap,id=n0,ifname=tap0,script=no,downscript=no"
+    extra = ["-netdev", netdev, "-device", "virtio-net-device,netdev=n0"]
+    if away_ms:
+        extra += ["-object", f"filter-buffer,id=away,netdev=n0,interval={away_ms * 1000}"]
     return Target(
         kernel,
         log,
         append=f"ip={GUEST}::{HOST}:255.255.255.0:::off:{HOST}",
         network=False,
-        extra=("-netdev", netdev, "-device", "virtio-net-device,netdev=n0"),
+        extra=tuple(extra),
         prefix=prefix,
     )
 
@@ -124,8 +128,14 @@ def with_internet(certificates: Path) -> Iterator[tuple[str, ...]]:
             server.stdout.close()
 
 
-def write_wrapper(path: Path, prefix: tuple[str, ...], program: Path) -> Path:
-    """Write a script that starts (program) in the namespace that (prefix) enters."""
-    path.write_text(f'#!/bin/sh\nexec {" ".join(prefix)} {program} "$@"\n', encoding="utf-8")
+def write_wrapper(
+    path: Path, prefix: tuple[str, ...], program: Path, words: dict[str, str] | None = None
+) -> Path:
+    """Write a script that starts (program) in the namespace that (prefix) enters, and puts other
+    (words) in place of some that it prints."""
+    filters = "".join(f" -e 's/{old}/{new}/'" for old, new in (words or {}).items())
+    output = f" > >(exec sed -u{filters}) 2>&1" if filters else ""
+    command = f'exec {" ".join(prefix)} {program} "$@"{output}'
+    path.write_text(f"#!/bin/bash\n{command}\n", encoding="utf-8")
     path.chmod(0o755)
     return path

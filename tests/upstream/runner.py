@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import exclusions, network, program
-from .target import Target, copy_tree
+from .target import Target, copy_tree, execute
 
 CHUNK_TESTS = 120
 ATTEMPTS = 3
@@ -45,10 +45,27 @@ MULTI_LINE = re.compile(rb"^(?P<test>\S+) on \S+: (?P<status>pass|FAIL|skip)$")
 PERF_LINE = re.compile(rb"^(?P<test>perf_bench/\S+): (?P<time>[\d.]+)?(?P<word>.*)")
 
 # Directories whose tests read files that lie beside them: copied to the guest's file system.
-FIXTURES = ("import", "io", "unicode", "ports/qemu", "net_hosted", "net_inet", "multi_net")
+FIXTURES = (
+    *("import", "io", "unicode", "ports/qemu", "ports/unix"),
+    *("net_hosted", "net_inet", "multi_net"),
+)
+
+# Debian's Mbed TLS tells its errors in words, cut off at 79 characters; upstream's by name, which
+# the tests of two sides want to see of the unix port as well.
+PEER_WORDS = {
+    "SSL - A fatal alert message was received from our peer": "FATAL_ALERT_MESSAGE",
+    "SSL - The connection indicated an EOF": "CONN_EOF",
+    "SSL - DTLS client must retry for hello verification": "HELLO_VERIFY_REQUIRED",
+    "SSL - No client certification received from the client, "
+    "but required by the aut": "NO_CLIENT_CERTIFICATE",
+}
+PEER_WORDS = {words: f"MBEDTLS_ERR_SSL_{name}" for words, name in PEER_WORDS.items()}
 
 # Directories whose tests name hosts of the Internet.
 INTERNET = ("net_hosted", "net_inet")
+INTERNET_AWAY_MS = 20  # no answer of it comes at once
+# Files with the certificate that is to have signed that of micropython.org.
+AUTHORITIES = ("isrg.der", "mpycert.der")
 
 # Tests that are about time: the guest's clock counts its instructions, so that a busy host does
 # not matter, and an idle guest sleeps no longer than its own clock says.
@@ -62,8 +79,8 @@ class Suite:
 
     (guests) are started for each chunk; (unix) says whether the unix port is compared. In tests of
     two sides the other one is a second guest, or the unix port as (peer), "server" or "client".
-    As a (program) the guest is started by the runner, with program.py. Results are not (judged)
-    where they are information.
+    Guests speak no TLS 1.3 if (tls12). As a (program) the guest is started by the runner, with
+    program.py. Results are not (judged) where they are information.
     """
 
     name: str
@@ -73,6 +90,7 @@ class Suite:
     guests: int = 1
     unix: bool = True
     peer: str = ""
+    tls12: bool = False
     program: bool = False
     judged: bool = True
 
@@ -155,6 +173,8 @@ def command(chunk: Chunk, results: Path, targets: list[Target], unix: str) -> li
         words += ["-t", instance, "-j", "1"]
     elif chunk.suite.script == "run-multitests.py":
         instances = [f"pyb:{target.pty}" for target in targets]
+        if chunk.where == "unix":
+            instances = 2 * [f"exec:{unix}"]
         if chunk.suite.peer:
             instances.insert(0 if chunk.suite.peer == "server" else 1, f"exec:{unix}")
         for instance in instances:
@@ -301,12 +321,14 @@ def namespaces(
     if chunk.directory in INTERNET:
         certificates = setup.work / "internet" / chunk.name
         prefix = stack.enter_context(network.with_internet(certificates))
+        for name in AUTHORITIES if chunk.directory == "net_inet" else ():
+            shutil.copy(certificates / "ca.der", tree / "tests" / chunk.directory / name)
         # For CPython, which says what the tests should print.
         trust = ("env", f"SSL_CERT_FILE={certificates}/ca.pem")
         return (*prefix, f"--wd={tree}/tests", *trust), prefix, ""
     if chunk.suite.script != "run-multitests.py":
         return (), (), ""
-    if not chunk.suite.peer:
+    if not chunk.suite.peer and chunk.where == "guest":
         # Only what the tests should print is worked out on the host: it may do without.
         with contextlib.suppress(network.NetworkError):
             return stack.enter_context(network.namespace()), (), ""
@@ -314,12 +336,15 @@ def namespaces(
     outer = stack.enter_context(network.namespace())
     if setup.unix is None:
         raise network.NetworkError(f"{chunk.suite.name} needs the unix port")
-    prefix = stack.enter_context(network.namespace(outer))
     # ssl is of micropython-lib too; here run-multitests.py lets the unix port look for it.
     if not (ssl := tree / "tests/extmod/ssl.py").exists():
         ssl.symlink_to(Path(__file__).with_name("peer_ssl.py"))
     stack.callback(ssl.unlink)
-    wrapper = network.write_wrapper(tree / "micropython", network.inner(prefix), setup.unix)
+    wrapper = tree / "micropython"
+    if chunk.where == "unix":
+        return outer, (), str(network.write_wrapper(wrapper, (), setup.unix, PEER_WORDS))
+    prefix = stack.enter_context(network.namespace(outer))
+    network.write_wrapper(wrapper, network.inner(prefix), setup.unix, PEER_WORDS)
     return outer, prefix, str(wrapper)
 
 
@@ -331,7 +356,8 @@ def start(
     if chunk.suite.guests == 2:
         guests = network.two_on_a_cable(setup.kernel, logs, stack)
     elif prefix:
-        guests = [network.beside_host(setup.kernel, logs[0], prefix)]
+        away_ms = INTERNET_AWAY_MS if chunk.directory in INTERNET else 0
+        guests = [network.beside_host(setup.kernel, logs[0], prefix, away_ms)]
     else:
         extra = COUNTED_CLOCK if chunk.tests[0] in TIMED else ()
         guests = [Target(setup.kernel, log, extra=extra) for log in logs]
@@ -339,4 +365,8 @@ def start(
     if chunk.directory in FIXTURES:
         for target in targets:
             copy_tree(target, setup.upstream, tree / "tests" / chunk.directory)
+    if chunk.suite.tls12:
+        for target in targets:
+            source = Path(__file__).with_name("tls12_ssl.py").read_text(encoding="utf-8")
+            execute(target, setup.upstream, f"open('/ssl.py', 'w').write({source!r})\n")
     return targets

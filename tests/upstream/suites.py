@@ -31,7 +31,8 @@ SUITES = (
     Suite("differences", "run-tests.py", ("cpydiff",), judged=False),
     Suite("perf", "run-perfbench.py", ("perf_bench",), ("-a", "3", "100", "100")),
     Suite("natmod", "run-natmodtests.py", ("extmod",), unix=False),
-    Suite("multi", "run-multitests.py", ("multi_net",), guests=2, unix=False),
+    Suite("multi", "run-multitests.py", ("multi_net",), guests=2),
+    Suite("multi-tls12", "run-multitests.py", ("multi_net",), guests=2, unix=False, tls12=True),
     Suite("multi-server", "run-multitests.py", ("multi_net",), unix=False, peer="client"),
     Suite("multi-client", "run-multitests.py", ("multi_net",), unix=False, peer="server"),
 )
@@ -40,6 +41,7 @@ CI_DIRECTORIES = {"bytecode": CORE, "natmod": ("extmod",), "multi": ("multi_net"
 # The modules of examples/natmod that run-natmodtests.py has tests for. btree is one too, but the
 # source package is without the library it wraps.
 NATMODS = ("deflate", "framebuf", "heapq", "random", "re")
+TLS_TESTS = re.compile(r"multi_net/.*(ssl|_tls_)")
 NATMOD_TESTS = re.compile(rf"extmod/({'|'.join(NATMODS)})(\d|_)")
 
 
@@ -51,6 +53,8 @@ def tests_of(upstream: Path, suite: Suite, directory: str) -> list[str]:
         names.remove("perf_bench/benchrun.py")
     if suite.name == "natmod":
         names = [name for name in names if NATMOD_TESTS.match(name)]
+    if suite.tls12:
+        names = [name for name in names if TLS_TESTS.match(name)]
     return names
 
 

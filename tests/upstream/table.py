@@ -20,7 +20,8 @@ HEAD = """\
 
 `make test-all` ran them and wrote this page: upstream's `tests/`, unchanged, driven by upstream's
 own runners against guests in QEMU (microvm, TCG), and beside it against Debian's build of the unix
-port. `make test-upstream` runs the part that continuous integration does.
+port. `make test-upstream` runs the part that continuous integration does. Defects of upstream that
+the tests found are in [upstream-defects.md](upstream-defects.md).
 
 """
 
@@ -32,7 +33,8 @@ SUITES = {
     "differences": "information, in no sum: a failed one differs from CPython as documented",
     "perf": "the benchmarks give the right result",
     "natmod": "native modules (`examples/natmod`) built by gcc for x64",
-    "multi": "two guests on a network cable",
+    "multi": "two guests on a network cable; the unix port: two of them on the host",
+    "multi-tls12": "those of TLS with two guests that have no TLS 1.3, for which some are written",
     "multi-client": "the guest is the second side, the unix port the first (the server)",
     "multi-server": "the guest is the first side, the unix port the second",
 }
