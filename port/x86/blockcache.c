@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// The block cache: pages of 4 KiB with a valid and a dirty bit for each sector, found by a linear
-// search (there are few), the least recently used one dropped.
+// The block cache: pages of 4 KiB with a valid and a dirty bit for each sector, found by a hash
+// table, and in a ring in the order of their use: the least recently used one is dropped.
 
 #include "blockcache.h"
 
@@ -15,8 +15,69 @@
 #define READ_AHEAD_FIRST 1
 #define DIRECT_MIN (8 * BLOCKCACHE_PAGE) // transfers of this size go past the cache
 #define NONE UINT64_MAX
+#define HEAD BLOCKCACHE_PAGES_MAX // of the ring; its older one is the newest page
+#define END 0xff // of a bucket
 
 _Static_assert(SECTORS == 8, "the masks are bytes");
+_Static_assert(BLOCKCACHE_PAGES_MAX < END, "links are bytes");
+
+// --- ring and buckets -----------------------------------------------------------------------
+
+static void ring_remove(struct blockcache *cache, const struct blockcache_page *page) {
+    cache->page[page->newer].older = page->older;
+    cache->page[page->older].newer = page->newer;
+}
+
+// Put a page behind (newer), which is in the ring or its head.
+static void ring_insert(struct blockcache *cache, struct blockcache_page *page, unsigned newer) {
+    uint8_t index = (uint8_t)(page - cache->page);
+    page->newer = (uint8_t)newer;
+    page->older = cache->page[newer].older;
+    cache->page[page->older].newer = index;
+    cache->page[newer].older = index;
+}
+
+static void set_used(struct blockcache *cache, struct blockcache_page *page) {
+    if (page->newer != HEAD) {
+        ring_remove(cache, page);
+        ring_insert(cache, page, HEAD);
+    }
+}
+
+static uint8_t *bucket_of(struct blockcache *cache, uint64_t number) {
+    return &cache->bucket[(number ^ number / BLOCKCACHE_BUCKETS) % BLOCKCACHE_BUCKETS];
+}
+
+static struct blockcache_page *find(struct blockcache *cache, uint64_t number) {
+    for (unsigned i = *bucket_of(cache, number); i != END; i = cache->page[i].next) {
+        if (cache->page[i].number == number) {
+            return &cache->page[i];
+        }
+    }
+    return NULL;
+}
+
+// Make (page) the page (number), with nothing valid in it; NONE: of nothing, the next to be taken.
+static void rename_page(struct blockcache *cache, struct blockcache_page *page, uint64_t number) {
+    uint8_t index = (uint8_t)(page - cache->page);
+    if (page->number != NONE) {
+        uint8_t *link = bucket_of(cache, page->number);
+        while (*link != index) {
+            link = &cache->page[*link].next;
+        }
+        *link = page->next;
+    }
+    page->number = number;
+    page->valid = page->dirty = 0;
+    if (number != NONE) {
+        uint8_t *link = bucket_of(cache, number);
+        page->next = *link;
+        *link = index;
+    } else {
+        ring_remove(cache, page);
+        ring_insert(cache, page, cache->page[HEAD].newer);
+    }
+}
 
 void blockcache_init(struct blockcache *cache, void *memory, unsigned page_count, uint64_t size,
     uint32_t unit) {
@@ -24,10 +85,11 @@ void blockcache_init(struct blockcache *cache, void *memory, unsigned page_count
     cache->page_count = page_count;
     cache->size = size & ~(uint64_t)(unit - 1);
     cache->unit = unit;
-    cache->last = 0;
-    cache->clock = 0;
+    memset(cache->bucket, END, sizeof(cache->bucket));
+    cache->page[HEAD] = (struct blockcache_page) { .newer = HEAD, .older = HEAD };
     for (unsigned i = 0; i < page_count; i++) {
         cache->page[i] = (struct blockcache_page) { .number = NONE };
+        ring_insert(cache, &cache->page[i], HEAD);
     }
 }
 
@@ -60,19 +122,6 @@ static uint8_t inner_mask(const struct blockcache *cache, uint32_t offset, uint3
 static uint8_t existing(const struct blockcache *cache, uint64_t number) {
     uint64_t left = cache->size - number * BLOCKCACHE_PAGE;
     return left >= BLOCKCACHE_PAGE ? ALL_SECTORS : sector_mask(0, (uint32_t)left);
-}
-
-static struct blockcache_page *find(struct blockcache *cache, uint64_t number) {
-    if (cache->page[cache->last].number == number) {
-        return &cache->page[cache->last];
-    }
-    for (unsigned i = 0; i < cache->page_count; i++) {
-        if (cache->page[i].number == number) {
-            cache->last = i;
-            return &cache->page[i];
-        }
-    }
-    return NULL;
 }
 
 static int check(const struct blockcache *cache, uint64_t offset, uint64_t size) {
@@ -169,42 +218,34 @@ int blockcache_sync(struct blockcache *cache) {
     return ret;
 }
 
-// The least recently used page but for those used after (keep), of all or of the clean ones only.
-static struct blockcache_page *oldest(struct blockcache *cache, uint32_t keep, bool clean) {
-    struct blockcache_page *best = NULL;
-    for (unsigned i = 0; i < cache->page_count; i++) {
-        struct blockcache_page *page = &cache->page[i];
-        if (page->number == NONE) {
-            return page;
+// The least recently used page but for the (kept) newest, of all or of the clean ones only.
+static struct blockcache_page *oldest(struct blockcache *cache, unsigned kept, bool clean) {
+    unsigned i = cache->page[HEAD].newer;
+    for (unsigned count = cache->page_count - kept; count > 0; count--) {
+        if (!clean || cache->page[i].dirty == 0) {
+            return &cache->page[i];
         }
-        // The clock may wrap: ages are differences.
-        if ((int32_t)(page->used_at - keep) > 0 || (clean && page->dirty != 0)) {
-            continue;
-        }
-        if (best == NULL || cache->clock - page->used_at > cache->clock - best->used_at) {
-            best = page;
-        }
+        i = cache->page[i].newer;
     }
-    return best;
+    return NULL;
 }
 
 // The page (number), with nothing valid in it if it was not there. Another one is dropped for it,
-// but none used after (keep). NULL: nothing is clean and nothing can be written.
-static struct blockcache_page *take(struct blockcache *cache, uint64_t number, uint32_t keep) {
+// but none of the (kept) newest. NULL: nothing is clean and nothing can be written.
+static struct blockcache_page *take(struct blockcache *cache, uint64_t number, unsigned kept) {
     struct blockcache_page *page = find(cache, number);
     if (page == NULL) {
-        page = oldest(cache, keep, false);
+        page = oldest(cache, kept, false);
         if (page != NULL && page->dirty != 0) {
             blockcache_sync(cache); // all at once: together they make long requests
-            page = oldest(cache, keep, true);
+            page = oldest(cache, kept, true);
         }
         if (page == NULL) {
             return NULL;
         }
-        *page = (struct blockcache_page) { .number = number };
-        cache->last = (unsigned)(page - cache->page);
+        rename_page(cache, page, number);
     }
-    page->used_at = ++cache->clock;
+    set_used(cache, page);
     return page;
 }
 
@@ -215,12 +256,11 @@ static struct blockcache_page *take(struct blockcache *cache, uint64_t number, u
 // comes by every second page of a file before it reads the file.
 static unsigned take_ahead(struct blockcache *cache, const struct blockcache_page *page,
     unsigned most, struct blockcache_page **taken) {
-    uint32_t keep = page->used_at - 1;
     unsigned count = 0, useful = 0;
     while (count < most && (page->number + count + 1) * BLOCKCACHE_PAGE < cache->size) {
         struct blockcache_page *next = find(cache, page->number + count + 1);
         if (next == NULL) {
-            next = take(cache, page->number + count + 1, keep);
+            next = take(cache, page->number + count + 1, count + 1);
             useful = count + 1;
         } else if (next->dirty != 0) {
             break;
@@ -228,7 +268,7 @@ static unsigned take_ahead(struct blockcache *cache, const struct blockcache_pag
         if (next == NULL) {
             break;
         }
-        next->used_at = ++cache->clock;
+        set_used(cache, next);
         taken[count++] = next;
     }
     return useful < count ? useful : count;
@@ -249,7 +289,7 @@ static int fill(struct blockcache *cache, struct blockcache_page *page, uint8_t 
     for (unsigned i = 0; i < count; i++) {
         ahead[i]->valid = existing(cache, ahead[i]->number);
         if (ret < 0) {
-            *ahead[i] = (struct blockcache_page) { .number = NONE };
+            rename_page(cache, ahead[i], NONE);
         }
     }
     if (ret < 0 && count > 0) {
@@ -258,7 +298,7 @@ static int fill(struct blockcache *cache, struct blockcache_page *page, uint8_t 
     if (ret == 0) {
         page->valid |= mask;
     } else if (page->valid == 0) {
-        page->number = NONE;
+        rename_page(cache, page, NONE);
     }
     return ret;
 }
@@ -281,7 +321,7 @@ static int read_page(struct blockcache *cache, uint64_t number, uint32_t offset,
     struct blockcache_page *page = find(cache, number);
     if (page == NULL || (page->valid & wanted) != wanted) {
         unsigned ahead = read_ahead(cache, number);
-        page = take(cache, number, cache->clock);
+        page = take(cache, number, 0);
         if (page == NULL) {
             return -EIO;
         }
@@ -290,7 +330,7 @@ static int read_page(struct blockcache *cache, uint64_t number, uint32_t offset,
             return ret;
         }
     }
-    page->used_at = ++cache->clock;
+    set_used(cache, page);
     memcpy(data, page_data(cache, page) + offset, size);
     return 0;
 }
@@ -370,7 +410,7 @@ int blockcache_read(struct blockcache *cache, uint64_t offset, void *data, size_
 
 static int write_page(struct blockcache *cache, uint64_t number, uint32_t offset,
     const uint8_t *data, uint32_t size) {
-    struct blockcache_page *page = take(cache, number, cache->clock);
+    struct blockcache_page *page = take(cache, number, 0);
     if (page == NULL) {
         return -EIO;
     }
@@ -420,8 +460,7 @@ void blockcache_drop(struct blockcache *cache, uint64_t offset, uint64_t size, b
         uint64_t start = page->number * BLOCKCACHE_PAGE;
         if (start < offset + size && offset < start + BLOCKCACHE_PAGE &&
             (dirty || page->dirty == 0)) {
-            page->number = NONE;
-            page->valid = page->dirty = 0;
+            rename_page(cache, page, NONE);
         }
     }
 }

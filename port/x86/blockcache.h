@@ -25,11 +25,14 @@
 #define BLOCKCACHE_PAGES_MIN 4
 #define BLOCKCACHE_PAGES_MAX 128
 
-// One page of the disk. Bit (n) of the masks is the page's sector (n).
+#define BLOCKCACHE_BUCKETS 256
+
+// One page of the disk. Bit (n) of the masks is the page's sector (n). The links are indices.
 struct blockcache_page {
     uint64_t number; // offset on the disk / BLOCKCACHE_PAGE
-    uint32_t used_at; // for the choice of the one to drop
     uint8_t valid, dirty; // dirty sectors are valid
+    uint8_t newer, older; // in the order of their use
+    uint8_t next; // in the bucket
 };
 
 struct blockcache {
@@ -38,11 +41,10 @@ struct blockcache {
     void *disk;
     uint8_t *memory; // page_count times BLOCKCACHE_PAGE
     unsigned page_count;
-    unsigned last; // page of the last access
-    uint32_t clock;
     uint64_t size; // of the disk
     uint32_t unit; // the disk's block, 512 to BLOCKCACHE_PAGE
-    struct blockcache_page page[BLOCKCACHE_PAGES_MAX];
+    struct blockcache_page page[BLOCKCACHE_PAGES_MAX + 1]; // the last is the ring's head
+    uint8_t bucket[BLOCKCACHE_BUCKETS]; // first page of each
     struct block_request batch[BLOCK_BATCH_MAX];
 };
 
