@@ -37,7 +37,7 @@ def mount_volume(volume, point):
 
     if volume.info().filesystem == "littlefs" and volume.ioctl(5, 0) >= 4096:
         lookahead = min(max(volume.ioctl(4, 0) // 64 * 8, 16), 8192)
-        volume = vfs.VfsLfs2(volume, readsize=1024, lookahead=lookahead)
+        volume = vfs.VfsLfs2(volume, readsize=4, lookahead=lookahead)
     vfs.mount(volume, point)
 
 
