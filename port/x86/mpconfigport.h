@@ -12,8 +12,9 @@
 
 // The parts that a flavour of the kernel may lack; the Makefile defines each as 0 or 1:
 // IMPORTOS_COMPILER (with the prompt, and machine code), IMPORTOS_DISKS (with their file systems,
-// shares and virtio consoles), IMPORTOS_NET (UDP at least), IMPORTOS_TCP (with sockets),
-// IMPORTOS_TLS, IMPORTOS_LIBRARY and IMPORTOS_EXTRAS (modules, see below).
+// shares and virtio consoles), IMPORTOS_LFS1 (littlefs 1), IMPORTOS_NET (UDP at least),
+// IMPORTOS_TCP (with sockets), IMPORTOS_TLS, IMPORTOS_LIBRARY and IMPORTOS_EXTRAS (modules, see
+// below).
 
 // Types. Representation A: 63-bit small integers, objects on the heap.
 

@@ -250,3 +250,16 @@ def test_images_of_every_flavour_are_told_apart(build):
 
     assert inspection.describe(inspection.open_image(path))["kernel"]["flavour"] == "small"
     assert kernel.flavours()["small"].sha256 in inspection.info_text(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("import vfs\nvfs.mount(vfs.VfsLfs2(d), '/')", {"DISKS"}),
+        ("import vfs\nvfs.VfsLfs1(d)", {"DISKS", "LFS1"}),
+        ("from vfs import VfsLfs1", {"DISKS", "LFS1"}),
+        ("import vfs\nprint(vars(vfs))", {"DISKS", "LFS1"}),
+    ],
+)
+def test_littlefs_1_is_a_part_of_its_own(text: str, parts: set[str]) -> None:
+    assert {need.part for need in flavours.scan(ast.parse(text), text, "app.py")} == parts

@@ -33,6 +33,7 @@ ATTRIBUTES = {
     "net": {"TCP": {"connect", "listen", "Connection", "Server"}},
     "network": {"EXTRAS": {"hostname"}},
     "hashlib": {"TLS": {"md5", "sha1"}},
+    "vfs": {"LFS1": {"VfsLfs1"}},
     "micropython": {"LIBRARY": {"RingIO"}},
     "builtins": {"COMPILER": EVALUATORS | {"help"}, "DISKS": {"open"}, "LIBRARY": {"complex"}},
 }
