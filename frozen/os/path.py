@@ -3,7 +3,7 @@
 #
 # os.path: path names, as CPython's posixpath has them, on MicroPython's uos.
 
-import uos
+import uos as _uos
 
 sep = "/"
 
@@ -64,7 +64,7 @@ def normpath(path):
 
 
 def abspath(path):
-    return normpath(join(uos.getcwd(), path))
+    return normpath(join(_uos.getcwd(), path))
 
 
 realpath = abspath
@@ -72,7 +72,7 @@ realpath = abspath
 
 def _mode(path):
     try:
-        return uos.stat(path)[0]
+        return _uos.stat(path)[0]
     except OSError:
         return 0
 
@@ -90,4 +90,4 @@ def isfile(path):
 
 
 def getsize(path):
-    return uos.stat(path)[6]
+    return _uos.stat(path)[6]

@@ -318,6 +318,16 @@ def new(name: Path) -> None:
 
 
 @importos.command(context_settings=CONTEXT)
+@click.argument("folder", type=PATH, default="typings")
+def stubs(folder: Path) -> None:
+    """Put types of the guest's modules into FOLDER (typings), for editors and type checkers."""
+    from . import scaffold
+
+    for line in scaffold.copy_stubs(folder):
+        click.echo(line)
+
+
+@importos.command(context_settings=CONTEXT)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print what makes SHELL complete the commands: eval "$(importos completion bash)"."""

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: 2026 The ImportOS authors
 
-"""`importos new NAME`: a folder with a small app to begin with."""
+"""`importos new NAME`: a folder with a small app to begin with; `importos stubs`: what editors and
+type checkers want to know."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,8 @@ import time
 
 print("hello from", sys.platform, "after", time.ticks_ms(), "ms")
 """
+
+STUBS = Path(__file__).parent / "stubs"
 
 CONFIG = """\
 # What `mkimage` makes of this folder; options on the command line win.
@@ -46,3 +50,23 @@ def create(folder: Path) -> Iterator[str]:
     yield f"{shown}/mkimage.toml   how it becomes an image"
     yield ""
     yield f"importos run {shown}"
+
+
+def copy_stubs(folder: Path) -> Iterator[str]:
+    """Copy the stubs of the guest's modules into (folder); what is there is overwritten."""
+    shown = display(folder)
+    try:
+        shutil.copytree(STUBS, folder, dirs_exist_ok=True)
+    except (OSError, shutil.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise failure(
+            "M304",
+            f"the stubs cannot be written: {reason}",
+            file=shown,
+            exit_code=EXIT_ENVIRONMENT,
+        ) from None
+    names = sorted(path.name.removesuffix(".pyi") for path in STUBS.iterdir())
+    yield f"{shown}: {', '.join(names)}"
+    yield ""
+    yield "Pylance and Pyright look into `typings` by themselves; for mypy:"
+    yield f'mypy_path = "{shown}"'
