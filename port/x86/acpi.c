@@ -61,7 +61,7 @@ enum { MCFG_ENTRIES = 44 };
 // Large resource items (ACPI 6.5, 6.4.3): tag, and the length behind it.
 #define ITEM_MEMORY32_FIXED 0x86, 9
 #define ITEM_INTERRUPT 0x89, 6 // with one interrupt
-#define ITEM_DWORD_SPACE 0x87, 23
+#define ITEM_DWORD_MEMORY 0x00001787 // tag 0x87, 23 bytes long, of memory
 #define ITEM_SEARCH_SIZE 96 // a device's _CRS follows its _HID
 
 struct acpi_info acpi_info = { .s5_type = -1 };
@@ -280,7 +280,7 @@ static void scan_ged(const uint8_t *p, const uint8_t *end) {
     }
 }
 
-// Method _CBA { Return (base) } of a host bridge (PCI Firmware 3.2, 4.1.3), and its _CRS.
+// Method _CBA { Return (base) } of a host bridge (PCI Firmware 3.2, 4.1.3).
 static void scan_host_bridge(const uint8_t *p, const uint8_t *end) {
     struct acpi_info *a = &acpi_info;
     if (a->ecam != 0 || end - p < 11 || p[5] != AML_RETURN || p[6] != AML_DWORD_PREFIX) {
@@ -288,10 +288,18 @@ static void scan_host_bridge(const uint8_t *p, const uint8_t *end) {
     }
     a->ecam = get32(p + 7);
     a->ecam_bus_last = 255;
-    const uint8_t *window = find_item(p, end, ITEM_DWORD_SPACE);
-    if (window != NULL && window[3] == 0) { // memory
-        a->pci_window = get32(window + 10);
-        a->pci_window_size = get32(window + 22);
+}
+
+// An address space of a host bridge (6.4.3.5.2): the largest one is where BARs go.
+static void scan_window(const uint8_t *p, const uint8_t *end) {
+    struct acpi_info *a = &acpi_info;
+    if (end - p < 26) {
+        return;
+    }
+    uint32_t start = get32(p + 10), size = get32(p + 22);
+    if (size > a->pci_window_size && start + (size - 1) > start) {
+        a->pci_window = start;
+        a->pci_window_size = size;
     }
 }
 
@@ -319,6 +327,9 @@ void acpi_scan_dsdt(void) {
                 break;
             case SIGNATURE('_', 'C', 'B', 'A'):
                 scan_host_bridge(p, end);
+                break;
+            case ITEM_DWORD_MEMORY:
+                scan_window(p, end);
                 break;
             case SIGNATURE('L', 'N', 'R', 'O'):
                 if (next == SIGNATURE('0', '0', '0', '5')) {

@@ -58,8 +58,8 @@ struct acpi_info {
     uint8_t ecam_bus_first, ecam_bus_last;
     // Filled by acpi_scan_dsdt(), by byte patterns: SLP_TYP for S5 out of the \_S5 package (-1:
     // not found); the Generic Event Device (_HID "ACPI0013"), its event selector and the bit that
-    // is the power button; of a host bridge that no MCFG names (_CBA), beside (ecam), the window
-    // for memory BARs and the inputs of its four lines; the virtio-mmio devices ("LNRO0005").
+    // is the power button; (ecam) of a host bridge that no MCFG names (_CBA); the largest window
+    // for memory BARs; the inputs of the PCI lines; the virtio-mmio devices ("LNRO0005").
     int s5_type;
     uint32_t ged_address, ged_gsi; // address 0: absent
     uint8_t ged_power_button;

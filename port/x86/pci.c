@@ -3,7 +3,8 @@
 //
 // PCI and PCI Express configuration (PCI Local Bus 3.0, sections 3.2.2.3.2, 6.1, 6.2.5, 6.8.2;
 // PCI Express Base 3.0, section 7.2.2). Addresses that firmware assigned are used, never changed;
-// memory BARs on bus 0 that it left get theirs from the host bridge's window, if ACPI tells one.
+// memory BARs on bus 0 that it left (qboot leaves all) get theirs from the host bridge's window,
+// if ACPI tells one.
 
 #include "pci.h"
 
@@ -45,6 +46,7 @@
 #define MSIX_ENTRY_SIZE 16
 #define MSIX_ENTRY_CONTROL 12
 
+#define BRIDGE_WINDOW_SIZE 0x100000u
 #define BUS_COUNT 256
 #define BUS_SIZE 0x100000u // bytes of memory-mapped configuration space of one bus
 #define NO_DEVICE 0xffffffffu
@@ -57,7 +59,7 @@ static uintptr_t bus_window[BUS_COUNT]; // mapped memory configuration space, 0:
 static void scan_bus(unsigned bus, unsigned depth);
 static void read_function(unsigned bus, unsigned slot, unsigned function, uint32_t id);
 static void read_bars(struct pci_device *device);
-static void place_bar(const struct pci_device *device, unsigned offset, struct pci_bar *bar);
+static void place_bars(void);
 static void read_interrupts(struct pci_device *device);
 static uintptr_t config_window(unsigned bus);
 
@@ -71,6 +73,7 @@ unsigned pci_scan(void) {
         }
         if (has_ports || acpi_info.ecam != 0) {
             scan_bus(0, 0);
+            place_bars();
         }
         if (table_full) {
             kprintf("pci: more than %d functions, the rest is not seen\n", PCI_DEVICE_MAX);
@@ -267,26 +270,52 @@ static void read_bars(struct pci_device *device) {
             n++;
         }
         bar->size = (mask_low & 0xfffffff0) == 0 && !bar->wide ? 0 : ~mask + 1;
-        place_bar(device, offset, bar);
     }
     pci_write16(device, REG_COMMAND, command);
 }
 
+static bool is_unplaced(const struct pci_device *device, const struct pci_bar *bar) {
+    return bar->size != 0 && bar->address == 0 && !bar->io && device->bus == 0;
+}
+
+// The end of what is free in the host bridge's window: below all that has an address, and below
+// the windows of bridges, which are whole MiB. 0: nothing needs a place.
+static uint64_t free_end(void) {
+    uint64_t end = UINT32_MAX;
+    bool wanted = false;
+    for (unsigned n = 0; n < device_count * PCI_BAR_MAX; n++) {
+        const struct pci_device *device = &devices[n / PCI_BAR_MAX];
+        const struct pci_bar *bar = &device->bar[n % PCI_BAR_MAX];
+        wanted = wanted || is_unplaced(device, bar);
+        if (bar->address != 0 && !bar->io && bar->address < end) {
+            end = bar->address & ~(uint64_t)(BRIDGE_WINDOW_SIZE - 1);
+        }
+    }
+    return wanted ? end : 0;
+}
+
 // Below 4 GiB for all of them: a wide BAR's upper half is 0 already.
-static void place_bar(const struct pci_device *device, unsigned offset, struct pci_bar *bar) {
-    static uint64_t used; // bytes of the window
-    uint64_t size = bar->size;
-    if (bar->address != 0 || size == 0 || size > acpi_info.pci_window_size || device->bus != 0) {
+static void place_bars(void) {
+    uint64_t end = free_end();
+    if (end == 0) {
         return;
     }
-    // BARs are naturally aligned; the window is, to more than any of them.
-    uint64_t at = (used + size - 1) & ~(size - 1);
-    if (at + size > acpi_info.pci_window_size) {
-        return;
+    acpi_scan_dsdt();
+    uint64_t start = acpi_info.pci_window;
+    if (end > start + acpi_info.pci_window_size) {
+        end = start + acpi_info.pci_window_size;
     }
-    used = at + size;
-    bar->address = acpi_info.pci_window + at;
-    pci_write32(device, offset, (uint32_t)bar->address);
+    for (unsigned n = 0; n < device_count * PCI_BAR_MAX; n++) {
+        struct pci_device *device = &devices[n / PCI_BAR_MAX];
+        struct pci_bar *bar = &device->bar[n % PCI_BAR_MAX];
+        if (is_unplaced(device, bar) && bar->size <= end) {
+            uint64_t at = (end - bar->size) & ~(bar->size - 1); // naturally aligned
+            if (at >= start && start != 0) {
+                end = bar->address = at;
+                pci_write32(device, REG_BAR + 4 * (n % PCI_BAR_MAX), (uint32_t)at);
+            }
+        }
+    }
 }
 
 static void read_interrupts(struct pci_device *device) {
