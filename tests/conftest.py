@@ -14,8 +14,12 @@ from support import LOGS, run_tool, without_multiboot
 
 from importos import kernel, qemu, symbolize
 
-# Every machine with every boot protocol. QEMU prefers Multiboot where an image offers both.
-MACHINES = [(m, p) for m in ("pc", "q35", "microvm") for p in ("multiboot", "pvh")]
+# Every machine with every boot protocol. QEMU prefers Multiboot where an image offers both. The
+# two with SeaBIOS can be started by microvm's firmware too, which is what `importos run` does.
+PROTOCOLS = ("multiboot", "pvh")
+MACHINES = [(m, p, "") for m in ("pc", "q35", "microvm") for p in PROTOCOLS] + [
+    (m, p, qemu.QBOOT) for m in ("pc", "q35") for p in PROTOCOLS
+]
 
 BuildImage = Callable[..., Path]
 Boot = Callable[..., Guest]
@@ -57,15 +61,15 @@ def repl_image(build_image: BuildImage) -> Path:
     return build_image(None)
 
 
-@pytest.fixture(params=MACHINES, ids=lambda pair: "-".join(pair))
+@pytest.fixture(params=MACHINES, ids=lambda three: "-".join(filter(None, three)))
 def machine(request: pytest.FixtureRequest) -> dict[str, str]:
-    """boot(image, **machine) on each machine by each protocol."""
-    return {"machine": request.param[0], "protocol": request.param[1]}
+    """boot(image, **machine) on each machine by each protocol and firmware."""
+    return dict(zip(("machine", "protocol", "bios"), request.param, strict=True))
 
 
 @pytest.fixture
 def boot(request: pytest.FixtureRequest) -> Iterator[Boot]:
-    """boot(image, machine=, protocol=, megabytes=, cpu=, append=, ...) -> a started Guest.
+    """boot(image, machine=, protocol=, bios=, megabytes=, cpu=, ...) -> a started Guest.
 
     A guest must have left by itself at the end, or stand at its prompt with `at_prompt` set.
     """
@@ -77,6 +81,7 @@ def boot(request: pytest.FixtureRequest) -> Iterator[Boot]:
         *,
         machine: str = "microvm",
         protocol: str = "multiboot",
+        bios: str = "",
         megabytes: int = 64,
         cpu: str = "qemu64",
         append: str = "",
@@ -91,6 +96,7 @@ def boot(request: pytest.FixtureRequest) -> Iterator[Boot]:
         wanted = qemu.Machine(
             kernel=image,
             machine=machine,
+            bios=bios,
             memory=megabytes << 20,
             cpu=cpu,
             append=append,

@@ -51,6 +51,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0, help="of load, each time")
     parser.add_argument("--memory", type=int, default=256, help="of each guest, MiB")
+    parser.add_argument("--bios", help="of pc, for all guests; SeaBIOS is bios-256k.bin")
     parser.add_argument("--network", choices=("tap", "user"), help="default: tap for root")
     parser.add_argument("--quiet", type=float, default=0.0, help="wait so long for a calm moment")
     parser.add_argument("--json", type=Path, default=ROOT / "build/bench/race.json")
@@ -73,6 +74,7 @@ def measure(options: argparse.Namespace) -> report.Race:
             machines=(options.machines or DEFAULT_MACHINES.get(name, "pc")).split(","),
             runs=options.runs,
             memory=options.memory << 20,
+            bios=options.bios,
             network=options.network or ("tap" if network.can_tap() else "user"),
             seconds=options.seconds,
             quiet=options.quiet,

@@ -34,12 +34,14 @@ ICOUNT = ("-icount", "shift=0,sleep=off", "-rtc", "base=2020-01-01,clock=vm")
 
 @dataclass
 class Settings:
-    """What all measurements of one run share. (memory) is in bytes, times are in seconds."""
+    """What all measurements of one run share. (memory) is in bytes, times are in seconds. (bios)
+    is QEMU's -bios for every guest on pc and q35; None: what `importos run` takes."""
 
     targets: list[Target] = field(default_factory=list)
     machines: list[str] = field(default_factory=lambda: ["pc"])
     runs: int = 3
     memory: int = 256 << 20
+    bios: str | None = None
     network: str = "user"
     timeout: float = 60.0
     seconds: float = 4.0
@@ -105,6 +107,7 @@ class Guest:
             qemu.Machine(
                 kernel=prepared.kernel,
                 machine=machine,
+                bios=self._bios(machine),
                 memory=memory or settings.memory,
                 cpu=CPU,
                 append=prepared.append,
@@ -125,6 +128,11 @@ class Guest:
             stderr=subprocess.STDOUT,
         )
         host.live.add(self.process.pid)
+
+    def _bios(self, machine: str) -> str:
+        if self.settings.bios is None or machine == "microvm":
+            return qemu.choose_bios(machine)
+        return self.settings.bios
 
     def _count(self, how: str) -> list[str]:
         path = self.settings.directory / "count"

@@ -9,6 +9,8 @@ import struct
 import pytest
 from wire import APPEND, IP4, UDP, Wire, udp
 
+from importos.qemu import QBOOT
+
 APP = """
 import net
 
@@ -22,12 +24,17 @@ print("ready", len(net.interfaces()))
 MMIO_SLOTS = " ".join(
     f"virtio_mmio.device=512@{0xFEB00000 + 512 * slot:#x}:{5 + slot}" for slot in range(8)
 )
-# Name: machine of the command line, machine that QEMU gets, the card's options.
+# Name: machine of the command line, machine that QEMU gets, the card's options. qboot.rom gives no
+# card an address.
 CARDS = {
     "pc MSI-X": ("pc", "pc", ""),
     "pc INTx": ("pc", "pc", ",vectors=0"),
     "q35 MSI-X": ("q35", "q35", ""),
     "q35 INTx": ("q35", "q35", ",vectors=0"),
+    "pc qboot MSI-X": ("pc", "pc", ""),
+    "pc qboot INTx": ("pc", "pc", ",vectors=0"),
+    "q35 qboot MSI-X": ("q35", "q35", ""),
+    "q35 qboot INTx": ("q35", "q35", ",vectors=0"),
     "microvm": ("microvm", "microvm", ""),
     "microvm MSI-X": ("microvm,pcie=on", "microvm,pcie=on", ""),
     "microvm INTx": ("microvm,pcie=on", "microvm,pcie=on", ",vectors=0"),
@@ -66,7 +73,9 @@ def test_a_card_serves(boot, app, wire, card):
 
     # Without ACPI the command line alone names the cards, as Firecracker does it.
     slots = MMIO_SLOTS if "acpi=off" in machine else ""
-    guest = boot(app, machine=like, network=True, edit=edit, append=f"{APPEND} {slots}".strip())
+    append = f"{APPEND} {slots}".strip()
+    bios = QBOOT if "qboot" in card else ""
+    guest = boot(app, machine=like, bios=bios, network=True, edit=edit, append=append)
     guest.expect_text("ready 1\r\n")
     wire.wait_for_guest()
     assert echoes(wire, 300)

@@ -27,6 +27,8 @@ native = ["a"]
 paths = ["lib"]
 source = true
 optimize = 1
+flavour = "udp"
+compress = true
 memory = "128M"
 heap = "50%"
 at-exit = "reboot"
@@ -41,6 +43,7 @@ hostname = "sensor-1"
 ports = ["8080:80"]
 machine = "microvm"
 accel = "tcg"
+bios = "bios-256k.bin"
 cpu = "max"
 smp = 2
 disks = ["disk.img"]
@@ -72,12 +75,15 @@ def test_every_key_arrives(folder):
     assert (settings["ip"], settings["hostname"]) == ("10.0.2.15/24,10.0.2.2", "sensor-1")
     assert settings["ports"] == (Port(80, 8080),)
     assert (settings["machine"], settings["timeout"]) == ("microvm", 30.0)
+    assert settings["bios"] == "bios-256k.bin"
+    assert (settings["flavour"], settings["compress"]) == ("udp", True)
     assert root.exists()
 
 
 def test_target_wins_over_the_table_and_the_command_line_over_both(folder):
     folder({"mkimage.toml": EVERYTHING, "www/a.html": ""})
     assert (read()["memory"], read()["machine"]) == (128 << 20, "microvm")
+    assert read(flavour="net")["flavour"] == "net"
     chosen = read(target="prod")
     assert (chosen["memory"], chosen["machine"], chosen["smp"]) == (8 << 20, "pc", 2)
     chosen = read(target="prod", memory=16 << 20, source=False, modules=())

@@ -139,6 +139,17 @@ def test_an_address_that_is_not_ours_is_told():
         qemu.check_ports([qemu.Port(80, 8080, "192.0.2.1")])
 
 
+def test_pc_and_q35_start_with_the_quick_firmware_where_qemu_has_it(folder, monkeypatch):
+    root = folder({"bin/none": ""})
+    fake_qemu.write(root / "bin")
+    monkeypatch.setenv("PATH", str(root / "bin"))
+    assert qemu.choose_bios("q35") == ""
+    folder({"share/qemu/qboot.rom": ""})
+    assert [qemu.choose_bios(name) for name in qemu.MACHINES] == [qemu.QBOOT, qemu.QBOOT, ""]
+    assert "-M q35 -accel tcg -bios qboot.rom -m" in line(bios=qemu.QBOOT)
+    assert "-bios" not in line()
+
+
 def test_the_accelerator_can_be_given(monkeypatch):
     assert qemu.choose_accel("tcg") == ("tcg", "")
     monkeypatch.setenv("IMPORTOS_ACCEL", "hvf")

@@ -112,6 +112,7 @@ run_options = options(
     ),
     click.option("-M", "--machine", type=click.Choice(MACHINES), help="Default: q35."),
     click.option("--accel", type=click.Choice(ACCELERATORS), help="Default: auto."),
+    click.option("--bios", help="QEMU's -bios. Default: qboot.rom; SeaBIOS: bios-256k.bin."),
     click.option("--cpu", help="QEMU's -cpu."),
     click.option("--smp", type=click.IntRange(1, 255), help="Processors; Python uses one."),
     click.option("--disk", "disks", type=PATH, multiple=True, help="A disk image (raw, qcow2)."),

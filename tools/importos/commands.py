@@ -308,9 +308,11 @@ def _machine(settings: Mapping[str, Any], image: Path, memory: int) -> tuple[Any
         append += [_quote(f"{k}={v}") for k, v in _boot_words(settings).items()]
     if settings.get("args"):
         append += ["--", *map(_quote, settings["args"])]
+    name = settings["machine"] or MACHINE_DEFAULT
     machine = qemu.Machine(
         kernel=image,
-        machine=settings["machine"] or MACHINE_DEFAULT,
+        machine=name,
+        bios=settings["bios"] or qemu.choose_bios(name),
         memory=memory,
         accel=accel,
         cpu=settings["cpu"] or ("host" if accel == "kvm" else ""),

@@ -17,7 +17,7 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import __version__, compress, elf, flavours, freeze, kernel, payload
@@ -136,10 +136,12 @@ def needed_flavour(options: BuildOptions) -> str:
 
 
 def _known(options: BuildOptions, metas: Mapping[str, kernel.Meta]) -> Mapping[str, kernel.Meta]:
-    """Those that are there, (metas), or else all that could be."""
-    if kernel.FULL in metas or kernel.locate(options.kernel)[1]:
+    """Those that are there, (metas), and in a clone those that could be built, in their order."""
+    if kernel.locate(options.kernel)[1]:
         return metas
-    return kernel.described()
+    described = kernel.described()
+    built = {n: replace(metas[n], size=m.size) for n, m in described.items() if n in metas}
+    return {**described, **built}
 
 
 def _trace(
