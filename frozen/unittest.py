@@ -45,6 +45,14 @@ class _SubTest:
         return True
 
 
+def _close(x, y, places, delta):
+    if delta is None:
+        return x == y or round(abs(y - x), 7 if places is None else places) == 0
+    if places is not None:
+        raise TypeError("delta or places, not both")
+    return abs(x - y) <= delta
+
+
 class TestCase:
     _result = None
 
@@ -93,13 +101,11 @@ class TestCase:
     def assertGreaterEqual(self, x, y, msg=None):
         self._check(x >= y, msg, "%r is less than %r", x, y)
 
-    def assertAlmostEqual(self, x, y, places=7, msg=None, delta=None):
-        close = abs(x - y) <= delta if delta is not None else round(abs(y - x), places) == 0
-        self._check(x == y or close, msg, "%r is not close to %r", x, y)
+    def assertAlmostEqual(self, x, y, places=None, msg=None, delta=None):
+        self._check(_close(x, y, places, delta), msg, "%r is not close to %r", x, y)
 
-    def assertNotAlmostEqual(self, x, y, places=7, msg=None, delta=None):
-        close = abs(x - y) <= delta if delta is not None else round(abs(y - x), places) == 0
-        self._check(x != y and not close, msg, "%r is close to %r", x, y)
+    def assertNotAlmostEqual(self, x, y, places=None, msg=None, delta=None):
+        self._check(not _close(x, y, places, delta), msg, "%r is close to %r", x, y)
 
     def assertIs(self, x, y, msg=None):
         self._check(x is y, msg, "%r is not %r", x, y)
