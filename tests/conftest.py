@@ -44,6 +44,8 @@ def build_image(tmp_path_factory: pytest.TempPathFactory) -> BuildImage:
             source.parent.mkdir()
             source.write_text(app, encoding="utf-8")
             arguments.append(source)
+            if "assert " in app:
+                arguments += ["--optimize", "0"]  # by default mkimage leaves assertions out
         elif app is not None:
             arguments.append(app)
         if "--flavour" not in options:
