@@ -8,13 +8,9 @@
 
 #include "events.h"
 #include "net_error.h"
+#include "net_hooks.h"
 #include "net_tcp.h"
 #include "netif_virtio.h"
-
-// lwIP's backlog counts half-open connections, and their number is the time that an honest peer
-// has to answer under a SYN flood (net_hooks.c). Complete ones are Python's at once, so there is
-// no queue of them that the argument could limit.
-#define HALF_OPEN_MAX 255
 
 typedef struct _net_server_obj_t {
     net_obj_t object;
@@ -167,7 +163,9 @@ static struct tcp_pcb *listen_on(const ip_addr_t *ip, uint16_t port) {
     err_t err = tcp_bind(pcb, ip, port);
     if (err == ERR_OK) {
         ip_reset_option(pcb, SOF_REUSEADDR);
-        struct tcp_pcb *listening = tcp_listen_with_backlog_and_err(pcb, HALF_OPEN_MAX, &err);
+        // Of half-open connections: complete ones are Python's at once, so there is no queue of
+        // them that the argument could limit.
+        struct tcp_pcb *listening = tcp_listen_with_backlog_and_err(pcb, NET_BACKLOG, &err);
         if (listening != NULL) {
             return listening;
         }

@@ -25,6 +25,7 @@
 #include "lwip/udp.h"
 
 #include "net_error.h"
+#include "net_hooks.h"
 #include "net_quiet.h"
 #include "netif_virtio.h"
 #include "socket_options.h"
@@ -167,6 +168,11 @@ static err_t queue_accepted(void *arg, struct tcp_pcb *pcb, err_t err) {
     return ret;
 }
 
+// What finds the ring full goes out later: an error would say that it is lost.
+static err_t unless_full(err_t err) {
+    return err == ERR_MEM ? ERR_OK : err;
+}
+
 static void take_accepted(struct tcp_pcb *pcb) {
     tcp_backlog_accepted(pcb);
     deliver_pending(pcb);
@@ -194,6 +200,7 @@ extern const mp_obj_fun_builtin_var_t socket_recv_into_obj, socket_recvfrom_into
 #undef tcp_accepted
 #define tcp_accepted(listener) take_accepted(socket2->pcb.tcp)
 #define tcp_accept(pcb, fn) tcp_accept(pcb, queue_accepted)
+#define tcp_output(pcb) unless_full(tcp_output(pcb))
 #define tcp_err(pcb, fn) set_error_callback(pcb, fn)
 #define tcp_recv(pcb, fn) set_receive_callback(pcb, fn)
 #define tcp_new() tcp_new_ip_type(socket->domain == MOD_NETWORK_AF_INET6 ? IPADDR_TYPE_ANY : \
@@ -312,9 +319,8 @@ static mp_obj_t lwip_socket_listen(size_t n_args, const mp_obj_t *args) {
     }
     mp_obj_t longest[2] = { args[0], MP_OBJ_NEW_SMALL_INT(BACKLOG) };
     upstream_socket_listen(2, longest);
-    // Half-open connections (net_hooks.c) and those that wait for accept().
     lwip_socket_obj_t *self = MP_OBJ_TO_PTR(args[0]);
-    tcp_backlog_set(self->pcb.tcp, BACKLOG);
+    tcp_backlog_set(self->pcb.tcp, NET_BACKLOG);
     return mp_const_none;
 }
 

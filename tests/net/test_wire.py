@@ -163,6 +163,41 @@ def test_a_syn_flood_leaves_room_for_others(echo, wire):
     assert echoes(wire, 30000)
 
 
+def crowd(wire: Wire, count: int) -> None:
+    """SYNs from (count) peers that nobody hears of again."""
+    for number in range(count):
+        source = f"10.1.{1 + number // 200}.{1 + number % 200}"
+        wire.send(tcp(80, SYN, by=2000 + number, source=source))
+
+
+MSS_1200 = bytes.fromhex("020404b0")
+
+
+def test_an_answer_to_a_syn_holds_whatever_comes_between(echo, wire):
+    """A table of half-open connections that is full is no reason to forget a peer (RFC 4987)."""
+    crowd(wire, 600)
+    where = {"by": 21000, "options": MSS_1200}
+    wire.send(tcp(80, SYN, **where))
+    answer = wire.wait(lambda f: is_tcp(f, 21000, SYN | ACK), 3.0)
+    assert answer is not None
+    theirs = (struct.unpack("!I", answer[38:42])[0] + 1) & 0xFFFFFFFF
+    crowd(wire, 2000)
+    # An acknowledgement of another number, or from another port, makes no connection.
+    for by, number in ((21000, theirs + 8), (21000, theirs - 1), (21001, theirs)):
+        wire.send(tcp(80, ACK, by=by, sequence=1001, acknowledge=number))
+        assert wire.wait(lambda f, by=by: is_tcp(f, by, RST), 3.0) is not None
+    data = bytes(3000)
+    wire.send(tcp(80, ACK | PSH, by=21000, sequence=1001, acknowledge=theirs, data=data[:1000]))
+    got = b""
+    for frame in wire.frames(3.0):
+        if is_tcp(frame, 21000, PSH):
+            got += frame[54 : 14 + struct.unpack("!H", frame[16:18])[0]]
+            assert len(frame) <= 54 + 536
+            break
+    assert got and got == bytes(len(got))
+    wire.send(tcp(80, RST | ACK, by=21000, sequence=2001, acknowledge=theirs))
+
+
 def test_sequence_numbers_cannot_be_guessed(echo, wire):
     numbers = []
     for by in range(10000, 10060):

@@ -10,6 +10,7 @@
 #include "lwip/ip_addr.h"
 
 struct tcp_pcb;
+struct tcp_pcb_listen;
 struct tcp_hdr;
 struct pbuf;
 
@@ -17,9 +18,18 @@ struct pbuf;
 u32_t net_tcp_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote,
     u16_t remote_port);
 
-// Before a segment is processed. For a SYN to a listener whose backlog is full of connections that
-// were never completed, the oldest of them makes room.
+// Of a listener: half-open connections, and complete ones that wait for accept(). lwIP counts them
+// in a byte; what is left of it is for connections that come by a cookie.
+#define NET_BACKLOG 192
+
+// Before a segment is processed. A SYN to a listener whose backlog is full of connections that are
+// not completed is answered by a cookie.
 err_t net_tcp_inpacket(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t option_size,
     u16_t option1_size, u8_t *option2, struct pbuf *p);
+
+// The connection whose cookie (header) acknowledges, half-open, for that segment to complete; NULL
+// if it acknowledges none, or there is no room or memory.
+struct tcp_pcb *net_tcp_cookie_pcb(struct tcp_pcb_listen *listener,
+    const struct tcp_hdr *header);
 
 #endif // IMPORTOS_NET_HOOKS_H
