@@ -37,6 +37,7 @@
 #define SMALL_MACHINE (16u << 20) // bytes of RAM below which the rings are small
 #define POLL_FRAMES 256 // at most, before Python gets its turn
 #define FLOOD_PAUSE_NS (100 * NS_PER_US) // and how long that turn is at least
+#define LOST_CHECK_NS NS_PER_S
 #define POSTED_SHARE 4 // a card with less than this part of its buffers left has frames copied
 
 // Of TCP, with its options: fits half a chunk of net_memory.c with all other headers, and four of
@@ -113,10 +114,41 @@ static bool poll_card(struct net_card *card) {
     return count == POLL_FRAMES || virtio_net_wait(card->device);
 }
 
+// An address that goes takes its connections along: lwIP aborts them.
+static void lose_card(struct net_card *card) {
+    struct netif *netif = &card->netif;
+    card->lost = true;
+    netif_set_link_down(netif);
+    net_card_static(card, IP4_ADDR_ANY4, IP4_ADDR_ANY4, NULL);
+    for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
+        netif_ip6_addr_set_state(netif, i, IP6_ADDR_INVALID);
+    }
+    netif_set_down(netif);
+    for (unsigned i = 0; i < card_count && netif_default == netif; i++) {
+        if (!cards[i].lost) {
+            netif_set_default(&cards[i].netif);
+        }
+    }
+}
+
+static void look_for_lost_cards(void) {
+    static uint64_t next_ns;
+    uint64_t now_ns = clock_ns();
+    if (now_ns >= next_ns) {
+        next_ns = now_ns + LOST_CHECK_NS;
+        for (unsigned i = 0; i < card_count; i++) {
+            if (!cards[i].lost && virtio_net_lost(cards[i].device)) {
+                lose_card(&cards[i]);
+            }
+        }
+    }
+}
+
 static void poll(mp_sched_node_t *node) {
     (void)node;
     bool more = false;
     net_quiet_age();
+    look_for_lost_cards();
     for (unsigned i = 0; i < card_count; i++) {
         more = poll_card(&cards[i]) || more;
     }

@@ -28,6 +28,7 @@ struct net_card {
     net_frame_hook_t frame_hook;
     uint64_t rx_no_memory; // frames dropped because there was no memory for them
     bool polling; // link_output() leaves the flush to the poll
+    bool lost; // the device failed or was taken out: down for ever
 };
 
 // Start lwIP and every card: address by the boot option ip=, else DHCP and SLAAC. The first call

@@ -172,6 +172,10 @@ void pci_write8(const struct pci_device *device, unsigned offset, uint8_t value)
     irq_restore(state);
 }
 
+bool pci_present(const struct pci_device *device) {
+    return pci_read16(device, REG_ID) == device->vendor;
+}
+
 static uintptr_t config_window(unsigned bus) {
     if (acpi_info.ecam == 0 || bus < acpi_info.ecam_bus_first || bus > acpi_info.ecam_bus_last) {
         return 0;

@@ -61,6 +61,9 @@ void pci_write8(const struct pci_device *device, unsigned offset, uint8_t value)
 void pci_write16(const struct pci_device *device, unsigned offset, uint16_t value);
 void pci_write32(const struct pci_device *device, unsigned offset, uint32_t value);
 
+// False once the function is not in its slot any more: the host took it out.
+bool pci_present(const struct pci_device *device);
+
 // Offset of the capability behind (previous), 0 for the first; returns 0 at the end. (steps)
 // starts at 0 and bounds the walk.
 unsigned pci_capability_next(const struct pci_device *device, unsigned previous, unsigned *steps);

@@ -8,6 +8,7 @@
 
 #include "cpu.h"
 #include "log.h"
+#include "pci.h"
 #include "random.h"
 #include "virtio_net_io.h"
 
@@ -225,6 +226,16 @@ static int begin_again(struct virtio_net *net) {
     return ret == 0 ? start_queues(net) : ret;
 }
 
+static void give_up(struct virtio_net *net) {
+    net->failed = true;
+    virtio_irq_close(net->device);
+    virtio_fail(net->device);
+    // Where nothing answers, reads give zeros or ones: what reads as ones is not known to be idle.
+    if (virtio_reset(net->device) == 0) {
+        virtio_net_forget_sent(net);
+    }
+}
+
 void virtio_net_restart(struct virtio_net *net, const char *why) {
     net->stats.violations++;
     if (net->failed) {
@@ -236,12 +247,16 @@ void virtio_net_restart(struct virtio_net *net, const char *why) {
         return;
     }
     kprintf("%s: given up after %u resets\n", net->name, (unsigned)net->stats.resets);
-    net->failed = true;
-    virtio_irq_close(net->device);
-    virtio_fail(net->device);
-    if (virtio_reset(net->device) == 0) {
-        virtio_net_forget_sent(net);
+    give_up(net);
+}
+
+bool virtio_net_lost(struct virtio_net *net) {
+    if (net->started && !net->failed && net->device->pci != NULL &&
+        !pci_present(net->device->pci)) {
+        kprintf("%s: taken out\n", net->name);
+        give_up(net);
     }
+    return net->failed;
 }
 
 void virtio_net_raw(struct virtio_net *net, bool raw) {

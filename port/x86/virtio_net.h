@@ -130,6 +130,9 @@ bool virtio_net_link(struct virtio_net *net); // clears virtio_net_link_changed(
 bool virtio_net_link_changed(const struct virtio_net *net); // the link may have changed
 bool virtio_net_checksums(const struct virtio_net *net); // the card computes checksums
 bool virtio_net_segments(const struct virtio_net *net); // it cuts TCP over IPv4 and IPv6
+// True if the card failed for good, or is not in its slot any more, which is looked up: not for
+// every frame.
+bool virtio_net_lost(struct virtio_net *net);
 bool virtio_net_failed(const struct virtio_net *net);
 const struct virtio_net_stats *virtio_net_stats(const struct virtio_net *net);
 
