@@ -213,7 +213,7 @@ err_t net_tcp_inpacket(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t option
     u16_t option1_size, u8_t *option2, struct pbuf *p) {
     (void)option_size;
     (void)option2;
-    if (p->tot_len > pcb->mss && pcb->state >= ESTABLISHED) {
+    if (pcb->state >= ESTABLISHED && p->tot_len > pcb->mss) {
         // Several packets in one: as many acknowledgements as for two of them (RFC 5681, 4.2).
         tcp_set_flags(pcb, TF_ACK_DELAY);
     }
