@@ -190,23 +190,23 @@ struct tcp_pcb *net_tcp_cookie_pcb(struct tcp_pcb_listen *listener,
 }
 
 // A SYN that finds no room: is it to be answered by a cookie? Not when it is complete connections
-// that take up the room: who waits for accept() must be able to wait.
+// that take up the room: who waits for accept() must be able to wait. But when half-open ones are
+// older than a tick, which honest peers are not: they would be in the way for 20 s.
 static bool is_flood(const struct tcp_pcb_listen *listener) {
     static u32_t refused, tick; // how many in which tick
-    static bool flooded; // in the tick before
+    unsigned half_open = 0;
+    bool old = false;
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
+        if (pcb->state == SYN_RCVD && pcb->listener == listener) {
+            half_open++;
+            old = old || tcp_ticks != pcb->tmr;
+        }
+    }
     if (tick != tcp_ticks) {
-        flooded = tcp_ticks - tick == 1 && refused >= REFUSED_MAX;
         tick = tcp_ticks;
         refused = 0;
     }
-    if (refused++ < REFUSED_MAX && !flooded) {
-        return false;
-    }
-    unsigned half_open = 0;
-    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
-        half_open += pcb->state == SYN_RCVD && pcb->listener == listener;
-    }
-    return half_open >= listener->backlog / 2;
+    return half_open >= listener->backlog / 2 && (old || refused++ >= REFUSED_MAX);
 }
 
 err_t net_tcp_inpacket(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t option_size,

@@ -168,6 +168,8 @@ def crowd(wire: Wire, count: int) -> None:
     for number in range(count):
         source = f"10.1.{1 + number // 200}.{1 + number % 200}"
         wire.send(tcp(80, SYN, by=2000 + number, source=source))
+        if number % 100 == 99:
+            assert alive(wire)  # not more under way than QEMU's socket holds
 
 
 MSS_1200 = bytes.fromhex("020404b0")
@@ -196,6 +198,12 @@ def test_an_answer_to_a_syn_holds_whatever_comes_between(echo, wire):
             break
     assert got and got == bytes(len(got))
     wire.send(tcp(80, RST | ACK, by=21000, sequence=2001, acknowledge=theirs))
+
+
+def test_peers_that_fell_silent_keep_nobody_out(echo, wire):
+    crowd(wire, 192)
+    time.sleep(1)
+    assert all(echoes(wire, 22000 + number) for number in range(10))
 
 
 def test_sequence_numbers_cannot_be_guessed(echo, wire):
