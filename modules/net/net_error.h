@@ -30,4 +30,9 @@ mp_obj_t net_os_error(int error, const char *text);
 // Raise OSError if (err) is not ERR_OK.
 void net_check(err_t err);
 
+// Of tcp_output(): what finds the card's ring full goes out later, and is not lost.
+static inline err_t net_unless_full(err_t err) {
+    return err == ERR_MEM ? ERR_OK : err;
+}
+
 #endif // IMPORTOS_NET_ERROR_H

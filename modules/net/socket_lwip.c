@@ -168,11 +168,6 @@ static err_t queue_accepted(void *arg, struct tcp_pcb *pcb, err_t err) {
     return ret;
 }
 
-// What finds the ring full goes out later: an error would say that it is lost.
-static err_t unless_full(err_t err) {
-    return err == ERR_MEM ? ERR_OK : err;
-}
-
 static void take_accepted(struct tcp_pcb *pcb) {
     tcp_backlog_accepted(pcb);
     deliver_pending(pcb);
@@ -200,7 +195,7 @@ extern const mp_obj_fun_builtin_var_t socket_recv_into_obj, socket_recvfrom_into
 #undef tcp_accepted
 #define tcp_accepted(listener) take_accepted(socket2->pcb.tcp)
 #define tcp_accept(pcb, fn) tcp_accept(pcb, queue_accepted)
-#define tcp_output(pcb) unless_full(tcp_output(pcb))
+#define tcp_output(pcb) net_unless_full(tcp_output(pcb))
 #define tcp_err(pcb, fn) set_error_callback(pcb, fn)
 #define tcp_recv(pcb, fn) set_receive_callback(pcb, fn)
 #define tcp_new() tcp_new_ip_type(socket->domain == MOD_NETWORK_AF_INET6 ? IPADDR_TYPE_ANY : \
