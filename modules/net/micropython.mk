@@ -9,9 +9,10 @@ ifneq ($(filter NET,$(PARTS)),)
 
 SRC_USERMOD_C += $(addprefix $(USERMOD_DIR)/, \
 	netif_virtio.c net_config.c network_lan.c net_error.c modnet.c net_object.c net_udp.c \
-	net_resolve.c net_interface.c $(call with,TCP,socket_lwip.c socket_options.c net_connection.c net_tcp.c \
-	net_write.c net_server.c))
-SRC_USERMOD_LIB_C += $(addprefix $(USERMOD_DIR)/,net_memory.c net_hooks.c net_quiet.c net_mdns.c netif_frames.c) \
+	net_resolve.c net_interface.c $(call with,TCP,socket_lwip.c socket_options.c socket_wait.c \
+	net_connection.c net_tcp.c net_write.c net_server.c))
+SRC_USERMOD_LIB_C += $(addprefix $(USERMOD_DIR)/,net_memory.c net_hooks.c net_quiet.c net_mdns.c \
+	netif_frames.c $(call with,TCP,socket_pending.c)) \
 	shared/netutils/netutils.c
 SRC_USERMOD_LIB_C += $(addprefix lwip/, \
 	core/def.c core/dns.c core/inet_chksum.c core/init.c core/ip.c core/mem.c core/memp.c \
@@ -39,8 +40,10 @@ $(LWIP_PATCHED:%=$(BUILD)/lwip/%.o): $(BUILD)/lwip/%.o: $(BUILD)/patched/lwip/%.
 $(BUILD)/lwip/%.o: CFLAGS += -Wno-address
 
 # A datagram socket queues 4 packets (1 before MicroPython 1.26, which has no such constant), which
-# 16 requests in flight overflow; and what is too long for a datagram is an error, not cut off. The
-# copy's name must not end in .c, or the search for interned strings takes it for a file of its own.
+# 16 requests in flight overflow; what is too long for a datagram is an error, not cut off; one that
+# the card has no room for waits; and a socket wakes the poll set that waits for it (poll_watch.h).
+# The copy's name must not end in .c, or the search for interned strings takes it for a file of its
+# own.
 MODLWIP := $(TOP)/extmod/modlwip.c
 # The patch knows the functions of 1.26: an older release keeps upstream's sockets as they are.
 ifneq ($(shell grep -l tcp_peer_addr $(MODLWIP)),)
@@ -51,9 +54,12 @@ endif
 $(NET_GENERATED)/net_modlwip.h: $(MODLWIP) $(USERMOD_DIR)/micropython.mk
 	$(Q)$(MKDIR) -p $(@D)
 	$(Q)sed -e 's/^\(#define LWIP_INCOMING_PACKET_QUEUE_LEN\) (4)/\1 (64)/' \
-	    -e '/^static mp_uint_t lwip_raw_udp_send/,/^}/{s/len > 0xffff/len > 65507/;s/len = 0xffff;/*_errno = EMSGSIZE; return MP_STREAM_ERROR;/}' \
+	    -e 's/^    mp_obj_t callback;$$/    struct poll_watch *watch;\n&/' \
+	    -e '/^static mp_uint_t lwip_raw_udp_send/,/^}/{s/len > 0xffff/len > 65507/;s/len = 0xffff;/*_errno = EMSGSIZE; return MP_STREAM_ERROR;/;s/^    MICROPY_PY_LWIP_ENTER$$/    if (!socket_wait_room(len, socket->timeout)) { *_errno = MP_EAGAIN; return MP_STREAM_ERROR; }/}' \
 	    -e 's/"modnetwork.h"/"extmod\/modnetwork.h"/' $< > $@
 	$(Q)grep -q EMSGSIZE $@
+	$(Q)grep -q socket_wait_room $@
+	$(Q)grep -q 'poll_watch .watch' $@
 	$(Q)! grep -q 'QUEUE_LEN (4)' $@
 QSTR_GLOBAL_DEPENDENCIES += $(NET_GENERATED)/net_modlwip.h
 

@@ -152,7 +152,10 @@ static void poll(mp_sched_node_t *node) {
     for (unsigned i = 0; i < card_count; i++) {
         more = poll_card(&cards[i]) || more;
     }
-    netif_poll_all();
+    struct netif *netif;
+    NETIF_FOREACH(netif) {
+        netif_poll(netif); // packets to ourselves
+    }
     sys_check_timeouts();
     net_interfaces_run();
     net_objects_run();
@@ -169,6 +172,15 @@ static void poll(mp_sched_node_t *node) {
         deadline_ns = (now_ns / NS_PER_MS + sleep_ms) * NS_PER_MS;
     }
     timer_start(&poll_timer, deadline_ns);
+}
+
+bool net_can_send(size_t size) {
+    bool room = true;
+    for (unsigned i = 0; i < card_count; i++) {
+        unsigned mtu = virtio_net_mtu(cards[i].device);
+        room = virtio_net_room(cards[i].device, (unsigned)size / mtu + 1) && room;
+    }
+    return room;
 }
 
 bool net_in_callback(void) {
@@ -194,18 +206,6 @@ void net_wait_address(unsigned limit_ms) {
 }
 
 // --- start --------------------------------------------------------------------------------------
-
-static err_t loop_output_ip4(struct netif *netif, struct pbuf *p, const ip4_addr_t *address) {
-    (void)address;
-    net_schedule();
-    return netif_loop_output(netif, p);
-}
-
-static err_t loop_output_ip6(struct netif *netif, struct pbuf *p, const ip6_addr_t *address) {
-    (void)address;
-    net_schedule();
-    return netif_loop_output(netif, p);
-}
 
 // Before a question arises from the packet.
 static err_t output_ip4(struct netif *netif, struct pbuf *p, const ip4_addr_t *address) {
@@ -291,11 +291,6 @@ void net_start(void) {
     poll_timer.fire = on_timer;
     lwip_init();
     net_quiet_start();
-    struct netif *loop = netif_get_by_index(1);
-    if (loop != NULL) {
-        loop->output = loop_output_ip4;
-        loop->output_ip6 = loop_output_ip6;
-    }
     for (unsigned i = 0; i < VIRTIO_NET_MAX; i++) {
         struct virtio_net *device = virtio_net_get(i);
         if (device == NULL) {

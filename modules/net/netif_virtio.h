@@ -49,6 +49,10 @@ void net_wait_address(unsigned limit_ms);
 // scheduler is locked, so that the stack does not.
 bool net_in_callback(void);
 
+// Whether every card has room for (size) bytes, cut into packets. If not, the main thread is woken
+// when it has.
+bool net_can_send(size_t size);
+
 // Run the stack once soon; any context.
 void net_schedule(void);
 

@@ -28,13 +28,13 @@
 #include "net_hooks.h"
 #include "net_quiet.h"
 #include "netif_virtio.h"
+#include "poll_watch.h"
 #include "socket_options.h"
+#include "socket_pending.h"
+#include "socket_wait.h"
 
-#define ADDRESS_WAIT_MS 10000
-#define POLL_WAIT_MS 10 // events end the wait at once; this is how exact time-outs are
 // The longest queue that its byte can count: it costs 2 KiB, and a full one resets peers.
 #define BACKLOG 255
-#define PENDING_SLOT 0 // of tcp_ext_arg
 
 // Before 1.26 modlwip.c has no flags for receiving, and other names for the peer.
 #if MICROPY_VERSION < MICROPY_MAKE_VERSION(1, 26, 0)
@@ -45,113 +45,50 @@
 #define MODLWIP_FLAGS 1
 #endif
 
+// --- poll sets that wait for a socket -----------------------------------------------------------
+
+static void wake(void *socket);
+
+// What changes what a socket can read passes here on its way to upstream's callbacks.
+
+static err_t _lwip_tcp_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);
+static err_t receive_and_wake(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err) {
+    wake(arg);
+    return _lwip_tcp_recv(arg, pcb, p, err);
+}
+
+static void _lwip_tcp_error(void *arg, err_t err);
+static void fail_and_wake(void *arg, err_t err) {
+    wake(arg);
+    _lwip_tcp_error(arg, err);
+}
+
+static void _lwip_udp_incoming(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *by,
+    u16_t port);
+static void datagram_and_wake(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *by,
+    u16_t port) {
+    wake(arg);
+    _lwip_udp_incoming(arg, pcb, p, by, port);
+}
+
+static void set_datagram_callback(struct udp_pcb *pcb, udp_recv_fn fn, void *socket) {
+    udp_recv(pcb, fn == NULL ? NULL : datagram_and_wake, socket);
+}
+
 // --- what upstream's code calls -----------------------------------------------------------------
-
-static void socket_event_wait(mp_uint_t timeout_ms) {
-    (void)timeout_ms;
-    if (net_in_callback()) {
-        net_raise(EDEADLK, "blocking call in a callback: use net or asyncio");
-    }
-    mp_event_wait_ms(POLL_WAIT_MS);
-}
-
-// The first packet of a program may well be older than its DHCP lease.
-static void wait_for_route(const ip_addr_t *to) {
-    if (!ip_addr_isloopback(to)) {
-        net_wait_address(ADDRESS_WAIT_MS);
-    }
-}
-
-static void wait_for_resolver(const char *name) {
-    ip_addr_t address;
-    if (!ipaddr_aton(name, &address) && strcmp(name, "localhost") != 0) {
-        net_wait_address(ADDRESS_WAIT_MS);
-    }
-    net_quiet_wake();
-}
-
-// A socket speaks the version of the address that it connects to.
-static err_t connect_routed(struct tcp_pcb *pcb, const ip_addr_t *to, u16_t port,
-    tcp_connected_fn fn) {
-    wait_for_route(to);
-    IP_SET_TYPE(&pcb->remote_ip, IP_GET_TYPE(to));
-    if (ip_addr_isany(&pcb->local_ip)) {
-        IP_SET_TYPE(&pcb->local_ip, IP_GET_TYPE(to));
-    }
-    return tcp_connect(pcb, to, port, fn);
-}
 
 // close() takes the callbacks from any TCP pcb. That of a listener is smaller and has none:
 // upstream would write behind it, which lwIP asserts against.
 static void set_error_callback(struct tcp_pcb *pcb, tcp_err_fn fn) {
     if (pcb->state != LISTEN) {
-        tcp_err(pcb, fn);
+        tcp_err(pcb, fn == _lwip_tcp_error ? fail_and_wake : fn);
     }
 }
 
 static void set_receive_callback(struct tcp_pcb *pcb, tcp_recv_fn fn) {
     if (pcb->state != LISTEN) {
-        tcp_recv(pcb, fn);
+        tcp_recv(pcb, fn == _lwip_tcp_recv ? receive_and_wake : fn);
     }
-}
-
-// --- data before accept() -----------------------------------------------------------------------
-
-struct pending {
-    struct pbuf *data;
-    bool end; // the peer has sent everything
-};
-
-static void pending_destroy(u8_t slot, void *data) {
-    (void)slot;
-    struct pending *pending = data;
-    if (pending != NULL) {
-        if (pending->data != NULL) {
-            pbuf_free(pending->data);
-        }
-        mem_free(pending);
-    }
-}
-
-static const struct tcp_ext_arg_callbacks pending_callbacks = { .destroy = pending_destroy };
-
-// Bounded by the receive window, which does not open before somebody reads.
-static err_t recv_unaccepted(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err) {
-    (void)arg;
-    (void)err;
-    struct pending *pending = tcp_ext_arg_get(pcb, PENDING_SLOT);
-    if (pending == NULL) {
-        pending = mem_calloc(1, sizeof(*pending));
-        if (pending == NULL) {
-            return ERR_MEM; // lwIP offers it again
-        }
-        tcp_ext_arg_set(pcb, PENDING_SLOT, pending);
-        tcp_ext_arg_set_callbacks(pcb, PENDING_SLOT, &pending_callbacks);
-    }
-    if (p == NULL) {
-        pending->end = true;
-    } else if (pending->data == NULL) {
-        pending->data = p;
-    } else {
-        pbuf_cat(pending->data, p);
-    }
-    return ERR_OK;
-}
-
-// (pcb) has its real owner now: hand over what came before.
-static void deliver_pending(struct tcp_pcb *pcb) {
-    struct pending *pending = tcp_ext_arg_get(pcb, PENDING_SLOT);
-    if (pending == NULL) {
-        return;
-    }
-    tcp_ext_arg_set(pcb, PENDING_SLOT, NULL);
-    if (pending->data != NULL) {
-        pcb->recv(pcb->callback_arg, pcb, pending->data, ERR_OK);
-    }
-    if (pending->end) {
-        pcb->recv(pcb->callback_arg, pcb, NULL, ERR_OK);
-    }
-    mem_free(pending);
 }
 
 // --- connections that nobody has accepted yet ---------------------------------------------------
@@ -163,6 +100,7 @@ static err_t _lwip_tcp_accept(void *arg, struct tcp_pcb *newpcb, err_t err);
 static err_t queue_accepted(void *arg, struct tcp_pcb *pcb, err_t err) {
     err_t ret = _lwip_tcp_accept(arg, pcb, err);
     if (ret == ERR_OK && pcb != NULL) {
+        wake(arg);
         tcp_backlog_delayed(pcb);
     }
     return ret;
@@ -170,15 +108,16 @@ static err_t queue_accepted(void *arg, struct tcp_pcb *pcb, err_t err) {
 
 static void take_accepted(struct tcp_pcb *pcb) {
     tcp_backlog_accepted(pcb);
-    deliver_pending(pcb);
+    socket_pending_deliver(pcb);
 }
 
 // --- upstream, with replacements ----------------------------------------------------------------
 
 static mp_obj_t lwip_socket_listen(size_t n_args, const mp_obj_t *args);
 static mp_obj_t lwip_socket_setsockopt(size_t n_args, const mp_obj_t *args);
+static mp_uint_t lwip_socket_ioctl(mp_obj_t self, mp_uint_t request, uintptr_t arg, int *error);
 static err_t _lwip_tcp_recv_unaccepted(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err) {
-    return recv_unaccepted(arg, pcb, p, err);
+    return socket_pending_receive(arg, pcb, p, err);
 }
 
 extern const mp_obj_fun_builtin_fixed_t socket_getsockname_obj, socket_getpeername_obj,
@@ -198,15 +137,19 @@ extern const mp_obj_fun_builtin_var_t socket_recv_into_obj, socket_recvfrom_into
 #define tcp_output(pcb) net_unless_full(tcp_output(pcb))
 #define tcp_err(pcb, fn) set_error_callback(pcb, fn)
 #define tcp_recv(pcb, fn) set_receive_callback(pcb, fn)
+#define tcp_output(pcb) socket_output(pcb)
+#define udp_recv(pcb, fn, arg) set_datagram_callback(pcb, fn, arg)
+#define lwip_socket_ioctl(self, request, arg, error) \
+    upstream_socket_ioctl(self, request, arg, error)
 #define tcp_new() tcp_new_ip_type(socket->domain == MOD_NETWORK_AF_INET6 ? IPADDR_TYPE_ANY : \
     IPADDR_TYPE_V4)
 #define udp_new() udp_new_ip_type(socket->domain == MOD_NETWORK_AF_INET6 ? IPADDR_TYPE_ANY : \
     IPADDR_TYPE_V4)
-#define tcp_connect(pcb, to, port, fn) connect_routed(pcb, to, port, fn)
-#define udp_sendto(pcb, p, to, port) (wait_for_route(to), udp_sendto(pcb, p, to, port))
+#define tcp_connect(pcb, to, port, fn) socket_connect_tcp(pcb, to, port, fn)
+#define udp_sendto(pcb, p, to, port) (socket_wait_route(to), udp_sendto(pcb, p, to, port))
 #define dns_gethostbyname_addrtype(name, address, fn, arg, type) \
-    (wait_for_resolver(name), dns_gethostbyname_addrtype(name, address, fn, arg, type))
-#define mp_event_wait_ms socket_event_wait
+    (socket_wait_resolver(name), dns_gethostbyname_addrtype(name, address, fn, arg, type))
+#define mp_event_wait_ms socket_wait_event
 #undef IP6_ADDR_ANY
 #define IP6_ADDR_ANY IP_ANY_TYPE
 
@@ -302,10 +245,31 @@ extern const mp_obj_fun_builtin_var_t socket_recv_into_obj, socket_recvfrom_into
 
 #undef lwip_socket_listen
 #undef lwip_socket_setsockopt
+#undef lwip_socket_ioctl
 #undef tcp_close
 #undef mp_event_wait_ms
 
 // --- replacements and additions -----------------------------------------------------------------
+
+static void wake(void *socket) {
+    if (socket != NULL) {
+        poll_watch_wake(&((lwip_socket_obj_t *)socket)->watch);
+    }
+}
+
+struct poll_watch **poll_watch_slot(mp_obj_t stream) {
+    lwip_socket_obj_t *self = MP_OBJ_TO_PTR(stream);
+    return mp_obj_is_type(stream, &lwip_socket_type) && self->type != MOD_NETWORK_SOCK_RAW ?
+           &self->watch : NULL;
+}
+
+// A closed socket is told to whoever polls it.
+static mp_uint_t lwip_socket_ioctl(mp_obj_t self, mp_uint_t request, uintptr_t arg, int *error) {
+    if (request == MP_STREAM_CLOSE) {
+        wake(MP_OBJ_TO_PTR(self));
+    }
+    return upstream_socket_ioctl(self, request, arg, error);
+}
 
 // The backlog is kept in a byte, and upstream's array of connections in another.
 static mp_obj_t lwip_socket_listen(size_t n_args, const mp_obj_t *args) {

@@ -96,6 +96,10 @@ void virtio_net_release(struct virtio_net *net, void *buffer);
 // Buffers that the card has left to receive into.
 unsigned virtio_net_posted(const struct virtio_net *net);
 
+// Whether (count) frames, but at most a quarter of the ring, could be queued now; if not, the
+// function of virtio_net_start() is called when there is room. True of a card that failed.
+bool virtio_net_room(struct virtio_net *net, unsigned count);
+
 // A buffer to fill with a frame of up to virtio_net_mtu() + VIRTIO_NET_HEADER_SIZE + 4 bytes, or
 // NULL if the ring is full or the card failed. Must be followed by virtio_net_send_end().
 uint8_t *virtio_net_send_begin(struct virtio_net *net);

@@ -223,6 +223,22 @@ static void reclaim(struct virtio_net *net) {
     }
 }
 
+// Asks for an interrupt when something has been sent, where there is no room.
+static bool has_room(struct virtio_net *net, unsigned buffers, unsigned descriptors) {
+    if (net->tx_free_count >= buffers && net->tx.free_count >= descriptors) {
+        return true;
+    }
+    net->tx_waiting = true;
+    virtq_interrupt_on(&net->tx);
+    reclaim(net);
+    return net->tx_free_count >= buffers && net->tx.free_count >= descriptors;
+}
+
+bool virtio_net_room(struct virtio_net *net, unsigned count) {
+    count = count < net->tx_count / 4 ? count : net->tx_count / 4;
+    return net->failed || !net->started || has_room(net, count, count) || net->failed;
+}
+
 // A buffer to send in, with (count) descriptors, or NULL.
 static struct buffer *begin(struct virtio_net *net, unsigned count) {
     if (net->failed || !net->started) {
@@ -231,14 +247,9 @@ static struct buffer *begin(struct virtio_net *net, unsigned count) {
     if (net->tx_free_count < net->tx_count / 2) {
         reclaim(net);
     }
-    if (net->tx_free_count == 0 || net->tx.free_count < count) {
+    if (!has_room(net, 1, count) || net->failed) {
         net->stats.tx_full++;
-        net->tx_waiting = true;
-        virtq_interrupt_on(&net->tx);
-        reclaim(net);
-        if (net->failed || net->tx_free_count == 0 || net->tx.free_count < count) {
-            return NULL;
-        }
+        return NULL;
     }
     return &net->tx_buffer[net->tx_free[net->tx_free_count - 1]];
 }

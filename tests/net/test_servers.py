@@ -11,7 +11,7 @@ import subprocess
 import threading
 
 import pytest
-from bench.network import GUEST
+from bench.network import GUEST, HOST
 
 BLOCKING = """
 import socket
@@ -224,3 +224,27 @@ def test_a_full_accept_queue_makes_clients_wait_and_loses_none(tapped, space, bu
     guest.expect_text("served 300")
     assert sorted(int(answer) for answer in answers) == list(range(300))
     guest.at_prompt = True
+
+
+BURST = """
+import errno, socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(5000):
+    s.sendto(b"x" * 1000, ("%s", 9999))
+print("all sent")
+s.setblocking(False)
+waits = 0
+for i in range(5000):
+    try:
+        s.sendto(b"x" * 1000, ("%s", 9999))
+    except OSError as error:
+        assert error.errno == errno.EAGAIN, error
+        waits += 1
+print("tried", waits < 5000)
+"""
+
+
+def test_a_full_ring_makes_a_datagram_wait(tapped, build_image):
+    guest = tapped(build_image(BURST % (HOST, HOST)))
+    guest.expect_text("all sent\r\ntried True\r\n")
+    guest.expect_exit(0)

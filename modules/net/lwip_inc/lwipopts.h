@@ -47,6 +47,10 @@ void net_memory_free(void *data);
 #define LWIP_HAVE_LOOPIF 1
 #define LWIP_NETIF_LOOPBACK 1
 #define LWIP_LOOPBACK_MAX_PBUFS 256
+// A packet to ourselves has the stack run again: lwIP asks for that as it asks a TCP/IP thread.
+#define LWIP_NETIF_LOOPBACK_MULTITHREADING 1
+#define tcpip_try_callback(function, argument) (net_schedule(), ERR_OK)
+void net_schedule(void);
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1 // cards that compute checksums
 #define LWIP_CHKSUM net_checksum
 uint16_t net_checksum(const void *data, int size);
