@@ -29,6 +29,7 @@ SUITES = {
     "bytecode": "the scripts as they are, compiled by the guest",
     "via-mpy": "compiled to `.mpy` by mpy-cross",
     "native": "compiled to x86-64 machine code by mpy-cross",
+    "mended": "tests that fail by a defect of their own, without it (`suites.MENDED`)",
     "prompt": "the prompt, typed at and looked at as the unix port's is",
     "differences": "information, in no sum: a failed one differs from CPython as documented",
     "perf": "the benchmarks give the right result",

@@ -20,14 +20,3 @@ def test_passes_as_an_app(boot, build_image, name):
     assert guest.status().code == 0
     said = guest.log_path.read_text(encoding="utf-8").replace("\r\n", "\n")
     assert said == (TESTS / f"{name}.exp").read_text(encoding="utf-8")
-
-
-def test_loopback_passes_where_its_platform_is_named(boot, build_image):
-    """The test knows by name which platforms have a loopback interface."""
-    source = (TESTS / "net_hosted/asyncio_loopback.py").read_text(encoding="utf-8")
-    named = source.replace('not in ("darwin",', 'not in ("x86", "darwin",')
-    assert named != source
-    guest = boot(build_image(named), network=True)
-    assert guest.status().code == 0
-    said = guest.log_path.read_text(encoding="utf-8").replace("\r\n", "\n")
-    assert said == (TESTS / "net_hosted/asyncio_loopback.py.exp").read_text(encoding="utf-8")
