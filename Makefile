@@ -41,7 +41,8 @@ KERNEL_MAKE = $(if $(V),,BUILD_VERBOSE=0) $(MAKE) $(if $(V),,-s) -C port/x86 BUI
 
 help:
 	@echo 'make run     boot APP in QEMU, the console here   [first time 1 min, then 1 s]'
-	@echo '             (APP=$(APP); Ctrl-A X leaves)'
+	@echo '             (APP=$(APP); ARGS="-p 8080:80": options of mkimage;'
+	@echo '             Ctrl-A X leaves)'
 	@echo 'make repl    boot to the Python prompt             [1 s]'
 	@echo 'make test    every test; PYTEST_ARGS= for some     [10 min, the first time 15]'
 	@echo 'make test-upstream  MicroPython'"'"'s own tests alone   [4 min]'
@@ -113,9 +114,9 @@ kernel-data: $(FLAVOURS:%=$(BUILD)/stamps/flavour-%) $(LIBRARY)
 # With FLAVOURS= those are built, without it the one that the app needs.
 run: $(LIBRARY)
 	@+flavour='$(if $(filter file,$(origin FLAVOURS)),,$(FLAVOURS))' && \
-	: $${flavour:=$$($(BIN)/mkimage $(APP) --print-flavour)} && test -n "$$flavour" && \
+	: $${flavour:=$$($(BIN)/mkimage $(APP) $(ARGS) --print-flavour)} && test -n "$$flavour" && \
 	$(MAKE) $$(printf '$(BUILD)/stamps/flavour-%s ' $$flavour)
-	@$(BIN)/mkimage $(APP) --output $(BUILD)/$(basename $(notdir $(APP))).elf --run
+	@$(BIN)/mkimage $(APP) --output $(BUILD)/$(basename $(notdir $(APP))).elf --run $(ARGS)
 
 repl: $(BUILD)/stamps/flavour-full $(LIBRARY)
 	@$(BIN)/importos run

@@ -1,6 +1,7 @@
 # A driver for the second serial port: what comes in goes out again.
 #
-# importos run com2_echo.py    with a QEMU that has one: -serial mon:stdio -serial pty
+# importos run com2_echo.py --qemu-arg=-serial --qemu-arg=pty
+# QEMU tells the name of the terminal to talk to: importos console /dev/pts/N
 import os
 from machine import port8
 

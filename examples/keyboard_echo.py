@@ -1,7 +1,8 @@
 # A driver for the PS/2 keyboard: what is typed in the window of the virtual machine appears on
 # the console. Escape ends it. The table is for the US layout, scan code set 1.
 #
-# importos run --machine pc keyboard_echo.py
+# importos run --machine pc keyboard_echo.py --qemu-arg=-vga --qemu-arg=std \
+#     --qemu-arg=-display --qemu-arg=gtk
 import os
 from machine import port8
 

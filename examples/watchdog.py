@@ -1,6 +1,7 @@
 # A watchdog: the machine is reset when the program stops feeding it.
 #
-# importos run watchdog.py    add -device i6300esb to QEMU for a watchdog in hardware
+# importos run watchdog.py
+# importos run watchdog.py --qemu-arg=-device --qemu-arg=i6300esb        one in hardware
 import os
 from machine import WDT
 

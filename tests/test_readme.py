@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import venv
@@ -84,9 +86,9 @@ def test_the_wheel_is_all_that_a_user_needs(tmp_path):
     pip[0] = str(binaries / "python")
     subprocess.run([*pip, "install", *wheels.glob("*.whl")], check=True)
     (tmp_path / "app.py").write_text("print('from a wheel')\n")
-    block = next(block for block in BLOCKS if block.startswith("pip install ."))
+    block = next(block for block in BLOCKS if "pip install importos-*.whl" in block)
     output = ""
-    for line in block.splitlines()[1:]:
+    for line in block.splitlines()[2:]:
         command = line.partition("#")[0].split()
         command[0] = str(binaries / command[0])
         result = subprocess.run(
@@ -102,3 +104,33 @@ def test_the_wheel_is_all_that_a_user_needs(tmp_path):
         assert result.returncode == 0, result.stdout + result.stderr
         output += result.stdout
     assert "from a wheel" in output
+
+
+def test_the_web_server_answers(tmp_path):
+    line = next(line for block in BLOCKS for line in block.splitlines() if "-p 8080:80" in line)
+    command, _, curl = (part.strip() for part in line.partition("#"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    command = command.replace('8080:80"', f'{port}:80 --timeout 60s"')
+    assert "--timeout" in command
+    with subprocess.Popen(
+        command,
+        shell=True,
+        cwd=ROOT,
+        env=environment(IMPORTOS_ACCEL="tcg"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as server:
+        retry = ["--silent", "--retry", "40", "--retry-all-errors", "--retry-delay", "1"]
+        got = subprocess.run(
+            [*curl.replace("8080", port).split(), *retry, "--max-time", "3"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=30)
+    assert got.stdout == "Hello from Python on bare metal!\n"

@@ -256,7 +256,10 @@ def _doctor_kernel(path: Path | None) -> str:
 
 
 def _doctor_mpy_cross(path: Path | None) -> str:
-    mpy = kernel.load(path).meta.mpy
+    try:
+        mpy = kernel.load(path).meta.mpy
+    except ImageError:  # which another line tells
+        return f"{freeze.find_mpy_cross().name}; whether it fits, the kernel would say"
     unit = freeze.Unit("check.py", "check.py", b"x = 1\n")
     result = freeze.compile_units([unit], 2, mpy)[0]
     return f".mpy v{result.mpy[1]}, as the kernel wants ({freeze.find_mpy_cross().name})"
