@@ -8,17 +8,22 @@ that mkimage chooses in tests/net/test_net_examples.py.
 
 from __future__ import annotations
 
+import re
+import struct
+
 import pagetable
 import pytest
 from elftools.elf.elffile import ELFFile
 from gdbstub import GdbStub
 from support import ROOT, run_tool
 
-from importos import kernel, symbolize
+from importos import compress, kernel, symbolize
 
 FLAVOURS = ("full", "standard", "net", "udp", "small")
 BARE = ("net", "udp", "small")  # without compiler, prompt and disks
 PANIC_STATUS = 125
+LSR_THR_EMPTY = 0x20
+SENT = ("write", "0")  # to the transmitter
 MAX_700_KB = 700_000  # the kernel file, for apps without TLS
 
 APP = """
@@ -172,6 +177,26 @@ def test_a_damaged_compressed_image_is_told(boot, build_image):
     guest = boot(image)
     assert guest.status().code == PANIC_STATUS
     assert "panic: " in guest.log_text()
+
+
+def test_the_unpacker_waits_for_the_serial_port(boot, build_image, tmp_path):
+    """Each byte of its message goes out after the line status said that there is room."""
+    image = build_image("print(1)\n", "--flavour", "small", "--compress")
+    data = bytearray(image.read_bytes())
+    place = data.index(compress.MARK) + 20
+    (packed_size,) = struct.unpack_from("<I", data, place)
+    struct.pack_into("<I", data, place, packed_size // 2)
+    image.write_bytes(data)
+    log = tmp_path / "serial.log"
+    guest = boot(image, extra=("-trace", "serial_read", "-trace", "serial_write", "-D", str(log)))
+    assert guest.status().code == PANIC_STATUS
+    events = re.findall(r"serial_(\w+) \w+ addr 0x0(\d) val 0x(\w\w)", log.read_text())
+    written = [n for n, (what, register, _) in enumerate(events) if (what, register) == SENT]
+    text = bytes(int(events[n][2], 16) for n in written)
+    assert text == b"panic: the compressed image is damaged\r\n"
+    for n in written:
+        assert events[n - 1][:2] == ("read", "5")
+        assert int(events[n - 1][2], 16) & LSR_THR_EMPTY
 
 
 def test_a_fault_in_a_compressed_image_has_symbols(boot, build_image):

@@ -9,6 +9,10 @@
 #define MULTIBOOT_FLAGS 0x00010003 /* page-align modules, memory map, address fields */
 #define PVH_MAGIC 0x336ec578
 
+#define COM1 0x3f8
+#define LINE_STATUS 5
+#define THR_EMPTY 0x20
+
 /* compress.py writes the ELF header in front and fills in what stands here as 0. */
 .section .head, "ax"
 .code32
@@ -48,25 +52,34 @@ multiboot_entry:
     jz damaged
     jmp *%ecx
 
-/* Say why on COM1, then leave by QEMU's debug exit, else by a reset. */
+/* Say why on COM1, each byte when the last one has gone (as boot.S does: a port that never sends is
+ * not waited for), then leave by QEMU's debug exit, else by a reset. */
 damaged:
     mov $damaged_text, %esi
-    mov $0x3f8, %dx
 1:
+    mov $COM1 + LINE_STATUS, %dx
+    mov $0x10000, %ecx
+2:
+    in %dx, %al
+    test $THR_EMPTY, %al
+    jnz 3f
+    loop 2b
+3:
     lodsb
     test %al, %al
-    jz 2f
+    jz 4f
+    mov $COM1, %dx
     out %al, %dx
     jmp 1b
-2:
+4:
     mov $0xf4, %dx
     mov $125, %al
     out %al, %dx
     mov $0xfe, %al
     out %al, $0x64
-3:
+5:
     hlt
-    jmp 3b
+    jmp 5b
 
 damaged_text:
     .asciz "panic: the compressed image is damaged\r\n"
