@@ -137,7 +137,6 @@ extern const mp_obj_fun_builtin_var_t socket_recv_into_obj, socket_recvfrom_into
 #define tcp_output(pcb) net_unless_full(tcp_output(pcb))
 #define tcp_err(pcb, fn) set_error_callback(pcb, fn)
 #define tcp_recv(pcb, fn) set_receive_callback(pcb, fn)
-#define tcp_output(pcb) socket_output(pcb)
 #define udp_recv(pcb, fn, arg) set_datagram_callback(pcb, fn, arg)
 #define lwip_socket_ioctl(self, request, arg, error) \
     upstream_socket_ioctl(self, request, arg, error)

@@ -56,11 +56,6 @@ bool socket_wait_room(size_t size, mp_uint_t timeout_ms) {
     return true;
 }
 
-err_t socket_output(struct tcp_pcb *pcb) {
-    err_t err = tcp_output(pcb);
-    return err == ERR_MEM ? ERR_OK : err;
-}
-
 // A socket speaks the version of the address that it connects to.
 err_t socket_connect_tcp(struct tcp_pcb *pcb, const ip_addr_t *to, u16_t port,
     tcp_connected_fn fn) {

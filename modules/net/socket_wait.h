@@ -26,9 +26,6 @@ void socket_wait_resolver(const char *name);
 // 5 s, and in a callback, true: the error is that of sending.
 bool socket_wait_room(size_t size, mp_uint_t timeout_ms);
 
-// tcp_output(), for which a full ring is no error: what TCP has queued goes out when it has room.
-err_t socket_output(struct tcp_pcb *pcb);
-
 // tcp_connect(), once there is a route.
 err_t socket_connect_tcp(struct tcp_pcb *pcb, const ip_addr_t *to, u16_t port,
     tcp_connected_fn fn);
