@@ -37,7 +37,7 @@ KERNEL_MAKE = $(if $(V),,BUILD_VERBOSE=0) $(MAKE) $(if $(V),,-s) -C port/x86 BUI
 	MBEDTLS_DIR=$(abspath $(MBEDTLS_DIR)) PYTHON=$(abspath $(BIN)/python)
 
 .PHONY: help run repl gdb test test-upstream test-all check kernel kernel-data wheel clean distclean
-.PHONY: bench bench-guests bench-baseline FORCE
+.PHONY: bench bench-guests bench-baseline fuzz FORCE
 
 help:
 	@echo 'make run     boot APP in QEMU, the console here   [first time 1 min, then 1 s]'
@@ -52,6 +52,8 @@ help:
 	@echo '             (FLAVOURS=$(FLAVOURS))'
 	@echo 'make gdb     boot APP under the debugger           [1 s]'
 	@echo 'make wheel   the package for pip, with the kernel  [10 s]'
+	@echo 'make fuzz    frames and lying cards under the sanitizers: tests/fuzz/README.md'
+	@echo '             (SECONDS_EACH=300)                    [10 min, for ever with 0]'
 	@echo 'make bench   the race against Linux guests; bench-boot, bench-http ... parts of it'
 	@echo '             (tests/bench/README.md)               [20 min; guests, once: 2 min]'
 	@echo 'make bench-baseline  count instructions anew       [30 s]'
@@ -146,6 +148,20 @@ test-upstream: kernel-data $(BUILD)/stamps/packages-test
 test-all: test
 	@$(UPSTREAM_RUN) --all
 	@PYTHONPATH=tests $(BIN)/python -m upstream.table
+
+# --- Fuzzing ---------------------------------------------------------------------------------------
+
+FUZZ := $(BUILD)/fuzz
+FUZZERS := frames device
+SECONDS_EACH ?= 300
+
+# What is found is kept as $(FUZZ)/crash-..., what leads on in $(FUZZ)/corpus.
+fuzz: $(UPSTREAM_STAMP) $(BUILD)/stamps/packages-test
+	@+$(MAKE) -s -C tests/fuzz -j$(JOBS) BUILD=$(abspath $(FUZZ)) LWIP_DIR=$(abspath $(LWIP_DIR))
+	@$(BIN)/python tests/fuzz/corpus.py $(FUZZ)/seeds
+	@mkdir -p $(FUZZERS:%=$(FUZZ)/corpus/%)
+	@for name in $(FUZZERS); do $(FUZZ)/fuzz_$$name -max_len=16000 -artifact_prefix=$(FUZZ)/ \
+		-max_total_time=$(SECONDS_EACH) $(FUZZ)/corpus/$$name $(FUZZ)/seeds/$$name || exit 1; done
 
 # --- The race --------------------------------------------------------------------------------------
 

@@ -30,6 +30,11 @@ need_file() {
     fi
 }
 
+fuzzer_works() {
+    echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+        clang -fsanitize=fuzzer -x c -o /dev/null - > /dev/null 2>&1
+}
+
 # The first Python that is new enough, without printing what is wrong with the others.
 python_works() {
     for python in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
@@ -61,6 +66,7 @@ for group in "${@:-build}"; do
             need mosquitto /usr/sbin/mosquitto
             need mosquitto-clients mosquitto_sub
             need nmap nmap
+            fuzzer_works || missing="$missing clang libclang-rt-dev"
             ;;
         bench)
             need wrk wrk
