@@ -54,7 +54,23 @@ class _Pipe(io.IOBase):
         return argument if request == _POLL else 0
 
 
-class Connection:
+# In front of an object of net's, _raw; what is not here is its.
+class _Front:
+    def __getattr__(self, name):
+        if name[0] == "_":
+            raise AttributeError(name)
+        return getattr(self._raw, name)
+
+    def ref(self):
+        self._raw.ref()
+        return self
+
+    def unref(self):
+        self._raw.unref()
+        return self
+
+
+class Connection(_Front):
     def __init__(self, raw, context, server_side, hostname, on_connect, on_refused):
         self._raw = raw
         self._pipe = _Pipe(raw)
@@ -79,12 +95,6 @@ class Connection:
         raw.on_end(self._end_of_stream)
         raw.on_drain(self._pump)
         raw.on_close(self._closed)
-
-    def __getattr__(self, name):
-        # remote, local, is_open, bytes_in, bytes_out (on the wire)
-        if name[0] == "_":
-            raise AttributeError(name)
-        return getattr(self._raw, name)
 
     @property
     def unsent(self):
@@ -151,14 +161,6 @@ class Connection:
 
     def timeout(self, idle, callback=None):
         self._raw.timeout(idle, callback and (lambda raw: callback(self)))
-
-    def ref(self):
-        self._raw.ref()
-        return self
-
-    def unref(self):
-        self._raw.unref()
-        return self
 
     # --- The handshake ---
 
@@ -279,28 +281,15 @@ class Connection:
             callback(self._error or error)
 
 
-class Server:
+class Server(_Front):
     def __init__(self):
         self._on_error = None
-
-    def __getattr__(self, name):
-        if name[0] == "_":
-            raise AttributeError(name)
-        return getattr(self._raw, name)
 
     # Also for connections whose handshake failed: those never reach on_connect.
     def on_error(self, callback):
         self._on_error = callback
         self._raw.on_error(callback)
         return callback
-
-    def ref(self):
-        self._raw.ref()
-        return self
-
-    def unref(self):
-        self._raw.unref()
-        return self
 
     def _refused(self, error):
         if self._on_error:

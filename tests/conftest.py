@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from guest import Guest
+from guest import Boot, Guest
 from support import LOGS, run_tool, without_multiboot
 
 from importos import kernel, qemu, symbolize
@@ -22,7 +22,6 @@ MACHINES = [(m, p, "") for m in ("pc", "q35", "microvm") for p in PROTOCOLS] + [
 ]
 
 BuildImage = Callable[..., Path]
-Boot = Callable[..., Guest]
 
 
 @pytest.fixture(scope="session")

@@ -345,3 +345,6 @@ class Guest:
         status = self.status(timeout=timeout)
         if status.reason == "guest-reset" or status.code != code:
             raise GuestError(f"left with {status}, not {code}. The console's end:\n{self.tail()}")
+
+
+Boot = Callable[..., Guest]  # the fixture `boot`

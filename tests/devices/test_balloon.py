@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Boot
-from guest import Guest, PythonError
+from guest import Boot, Guest, PythonError
 
 MIB = 1 << 20
 USE = "x = [bytearray(b'u' * 1000000) for i in range(70)]"  # 67 MiB, each page of it written

@@ -7,8 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Boot
-from guest import PythonError
+from guest import Boot, PythonError
 
 SHOW = "import os, sys\nprint(os.getenv('KEY'), sys.argv[1:])\n"
 

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Boot
-from guest import Guest, PythonError
+from guest import Boot, Guest, PythonError
 
 MIB = 1 << 20
 

@@ -12,8 +12,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from conftest import Boot
-from guest import PythonError
+from guest import Boot, PythonError
 
 from importos import disk as images
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import disk_images
 import pytest
-from conftest import Boot
-from guest import Guest
+from guest import Boot, Guest
 from littlefs import LittleFS, UserContext
 
 from .conftest import MIB, MakeDisk, attach

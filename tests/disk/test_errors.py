@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Boot
-from guest import Guest, PythonError
+from guest import Boot, Guest, PythonError
 
 from .conftest import MIB, MakeDisk, attach
 

@@ -9,7 +9,7 @@ import socket
 import time
 from pathlib import Path
 
-from conftest import Boot
+from guest import Boot
 from support import ROOT
 
 from .conftest import attach

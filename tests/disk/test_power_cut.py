@@ -18,7 +18,7 @@ from pathlib import Path
 
 import disk_images
 import pytest
-from conftest import Boot
+from guest import Boot
 from littlefs import LittleFS, LittleFSError, UserContext
 
 from .conftest import MIB, MakeDisk, attach

@@ -7,8 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Boot
-from guest import Guest, PythonError
+from guest import Boot, Guest, PythonError
 
 
 def start(

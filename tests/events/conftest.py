@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from guest import Guest
+from serial_line import Line
 
 # Virtual time goes with the instructions, one nanosecond each, and jumps over every halt: the same
 # program takes the same time in every run, and an hour of sleep none at all.
@@ -24,33 +24,6 @@ def virtual(boot: Callable[..., Guest], repl_image: Path) -> Iterator[Guest]:
     yield booted
     assert booted.run("print(6 * 7)") == "42"
     booted.at_prompt = True
-
-
-class Line:
-    """The far end of the guest's second serial port."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.arguments = (
-            *("-chardev", f"socket,id=com2,path={path},server=on,wait=off"),
-            *("-serial", "chardev:com2"),
-        )
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(60)
-
-    def connect(self) -> None:
-        """Once QEMU runs."""
-        self.socket.connect(str(self.path))
-
-    def send(self, data: bytes) -> None:
-        self.socket.sendall(data)
-
-    def receive(self, size: int) -> bytes:
-        """(size) bytes; fewer only at the end of the guest."""
-        data = b""
-        while len(data) < size and (more := self.socket.recv(size - len(data))):
-            data += more
-        return data
 
 
 @pytest.fixture

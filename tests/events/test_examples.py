@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import Line
 from guest import Guest
+from serial_line import Line
 from support import ROOT
 
 Boot = Callable[..., Guest]

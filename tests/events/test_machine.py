@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Line
 from guest import Guest
+from serial_line import Line
 
 Boot = Callable[..., Guest]
 
