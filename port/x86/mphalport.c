@@ -32,7 +32,7 @@ static bool console_stalled; // nobody reads: drop output until the transmit rin
 static volatile uint32_t wake_count; // written in interrupt context
 static uint32_t wake_seen[2];
 static uint64_t idle_ns;
-static uint8_t typed_bytes[256];
+static uint8_t typed_bytes[IMPORTOS_EXTRAS ? 4096 : 2];
 static ringbuf_t typed = { typed_bytes, sizeof(typed_bytes) }; // at terminals of os.dupterm()
 
 void mp_hal_wake(void) {

@@ -181,10 +181,13 @@ def test_an_app_that_runs_is_seen_and_interrupted(boot, build_image, body):
     client.send(b"sesame\r")
     client.expect(b"WebREPL connected")
     assert client.get("/rom/main.mpy").startswith(b"M\6")
+    client.send(b"x" * 1000)  # which nobody reads, and which the prompt gets
     client.send(b"\x03")
     with guest.allow("traceback"):
         client.expect(b"interrupted\r\n")
         client.expect(b"KeyboardInterrupt")
+        client.expect(b"x" * 1000)
+        client.send(b"\x03")
         client.expect(b"\r\n>>> ")
         client.send(b"6 * 7\r")
         assert client.expect(b"\r\n>>> ").endswith(b"42")
@@ -200,8 +203,8 @@ def test_a_long_paste_comes_whole(served):
     client.expect(b"Password: ")
     client.send(b"sesame\r")
     client.expect(b">>> ")
-    lines = [f"x += [{number:5}]" for number in range(200)]
+    lines = [f"x += [{number:5}]" for number in range(600)]
     client.send(b"import time; time.sleep_ms(300); x = []\r")
-    client.send("\r".join([*lines, "print('all', x == list(range(200)))", ""]).encode())
+    client.send("\r".join([*lines, "print('all', x == list(range(600)))", ""]).encode())
     client.expect(b"all True\r\n>>> ")
     client.socket.close()
