@@ -21,8 +21,8 @@ void console_open(uint32_t baud);
 // Wait until everything printed has left the UART, at most (timeout_ms).
 void console_flush(unsigned timeout_ms);
 
-// Read what the terminals of os.dupterm() have, as far as there is room for it (4 KiB): a Ctrl-C in
-// it is acted on at once, the rest is kept for whoever reads.
+// Read what the terminals of os.dupterm() have, as far as there is room (4 KiB): a Ctrl-C in it is
+// acted on at once, the rest is kept for whoever reads.
 void console_take_dupterm(void);
 
 // Sleep until (deadline_ns) by clock_ns(), a pending event, or any interrupt that called
