@@ -19,38 +19,39 @@ def mount_ram(disk):
         vfs.mount(disk, "/")
 
 
-# The first volume of a disk that has a known file system, or None.
-def find_volume(disk, number):
-    if disk.info().filesystem:
-        return disk
-    for partition in disk.partitions():
-        volume = Disk(number, partition.number)
-        if volume.info().filesystem:
-            return volume
-    return None
-
-
-# littlefs is made for kilobytes of RAM: larger buffers make it several times as fast, and a map of
-# all free blocks (8 KiB at most) spares it looking for them again and again.
+# littlefs is made for kilobytes of RAM. With a map of the free blocks of 128 MiB it seldom has to
+# look for them, and our disks can be read in pieces of any size.
 def mount_volume(volume, point):
     import vfs
 
-    if volume.info().filesystem == "littlefs" and volume.ioctl(5, 0) >= 4096:
-        lookahead = min(max(volume.ioctl(4, 0) // 64 * 8, 16), 8192)
-        volume = vfs.VfsLfs2(volume, readsize=4, lookahead=lookahead)
-    vfs.mount(volume, point)
+    filesystem = volume.info().filesystem
+    if filesystem == "littlefs":
+        volume = vfs.VfsLfs2(volume, readsize=4, lookahead=4096)
+    if filesystem:
+        vfs.mount(volume, point)
+    return filesystem
+
+
+# The first volume of a disk that has a known file system. False: there is none.
+def mount_disk(disk, number, point):
+    if mount_volume(disk, point):
+        return True
+    for partition in disk.partitions():
+        if mount_volume(Disk(number, partition.number), point):
+            return True
+    return False
 
 
 def mount_disks():
     point = "/"
-    for number, disk in enumerate(Disk.all()):
+    number = 0
+    for disk in Disk.all():
         try:
-            volume = find_volume(disk, number)
-            if volume:
-                mount_volume(volume, point or f"/disk{number}")
+            if mount_disk(disk, number, point or f"/disk{number}"):
                 point = None
         except OSError as error:
             print(f"disk{number}: cannot be mounted: {error}")
+        number += 1
     return point is None
 
 

@@ -261,6 +261,10 @@ static void settle(void) {
     irq_restore(state);
 }
 
+bool clock_is_known(void) {
+    return settled;
+}
+
 uint64_t clock_ns(void) {
     if (__builtin_expect(!settled, 0)) {
         settle();

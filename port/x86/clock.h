@@ -7,6 +7,7 @@
 #ifndef IMPORTOS_CLOCK_H
 #define IMPORTOS_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define NS_PER_US 1000ull
@@ -20,6 +21,9 @@ uint64_t clock_ns(void);
 
 // Busy-wait. For device timing of a few microseconds only.
 void clock_spin_ns(uint64_t duration_ns);
+
+// False: the first reading will wait for the rate, up to 2 ms after the start of the machine.
+bool clock_is_known(void);
 
 uint64_t clock_tsc_hz(void);
 uint64_t clock_lapic_hz(void); // rate of the local APIC timer at divide-by-1

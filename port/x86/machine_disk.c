@@ -141,7 +141,7 @@ static void machine_disk_print(const mp_print_t *print, mp_obj_t self_in, mp_pri
         mp_printf(print, ", %u", self->partition);
     }
     mp_printf(print, ", block_size=%u, size=", (unsigned)self->block_size);
-    mp_obj_print_helper(print, mp_obj_new_int_from_ull(self->size), PRINT_REPR);
+    mp_obj_print_helper(print, mp_obj_new_int_from_uint(self->size), PRINT_REPR);
     mp_printf(print, ", filesystem=%s)", format_name(self) == MP_QSTRnull ? "None"
         : qstr_str(format_name(self)));
 }
@@ -208,7 +208,7 @@ static mp_obj_t machine_disk_ioctl(mp_obj_t self_in, mp_obj_t command, mp_obj_t 
         case MP_BLOCKDEV_IOCTL_SYNC:
             return MP_OBJ_NEW_SMALL_INT(drive_sync(self->disk));
         case MP_BLOCKDEV_IOCTL_BLOCK_COUNT:
-            return mp_obj_new_int_from_ull(self->block_count);
+            return mp_obj_new_int_from_uint(self->block_count);
         case MP_BLOCKDEV_IOCTL_BLOCK_SIZE:
             return MP_OBJ_NEW_SMALL_INT(self->block_size);
         default:
@@ -247,8 +247,8 @@ static mp_obj_t partition_tuple(const struct volume_partition *partition) {
     };
     mp_obj_t items[] = {
         MP_OBJ_NEW_SMALL_INT(partition->number),
-        mp_obj_new_int_from_ull(partition->start),
-        mp_obj_new_int_from_ull(partition->size),
+        mp_obj_new_int_from_uint(partition->start),
+        mp_obj_new_int_from_uint(partition->size),
         partition->type != 0 ? MP_OBJ_NEW_SMALL_INT(partition->type)
             : mp_obj_new_bytes(partition->guid, sizeof(partition->guid)),
         mp_obj_new_str_from_cstr(partition->name),
@@ -279,7 +279,7 @@ static mp_obj_t machine_disk_info(mp_obj_t self_in) {
     struct virtio_blk_info info;
     drive_info(self->disk, &info);
     mp_obj_t items[] = {
-        mp_obj_new_int_from_ull(self->partition != 0 ? self->size : info.sectors *BLOCK_SECTOR),
+        mp_obj_new_int_from_uint(self->partition != 0 ? self->size : info.sectors *BLOCK_SECTOR),
         MP_OBJ_NEW_SMALL_INT(info.block_size),
         mp_obj_new_bool(info.read_only),
         format_name(self) == MP_QSTRnull ? mp_const_none : MP_OBJ_NEW_QSTR(format_name(self)),
@@ -311,7 +311,7 @@ static mp_obj_t machine_disk_stats(mp_obj_t self_in) {
     };
     mp_obj_t items[MP_ARRAY_SIZE(values)];
     for (size_t i = 0; i < MP_ARRAY_SIZE(values); i++) {
-        items[i] = mp_obj_new_int_from_ull(values[i]);
+        items[i] = mp_obj_new_int_from_uint(values[i]);
     }
     return mp_obj_new_attrtuple(fields, MP_ARRAY_SIZE(items), items);
 }

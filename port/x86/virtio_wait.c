@@ -13,6 +13,10 @@
 // the interrupt and the wake-up are saved.
 #define SPIN_NS (20 * NS_PER_US)
 
+// Polls while the clock is not known, some milliseconds of them: a disk that is mounted at boot
+// has answered by then, and the program starts without having waited for the clock.
+#define BOOT_POLLS 200000
+
 static void timer_fired(struct timer *timer) {
     (void)timer; // the interrupt itself ends the halt
 }
@@ -40,6 +44,12 @@ static void halt(struct virtqueue *queue, uint64_t deadline_ns) {
 }
 
 bool virtio_wait(struct virtqueue *queue, uint64_t limit_ns) {
+    for (unsigned i = 0; i < BOOT_POLLS && !clock_is_known(); i++) {
+        if (virtq_pending(queue)) {
+            return true;
+        }
+        cpu_relax();
+    }
     uint64_t start = clock_ns();
     bool can_halt = queue->device->queue_irq >= 0 && interrupts_enabled();
     while (!virtq_pending(queue)) {

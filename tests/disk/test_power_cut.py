@@ -60,7 +60,15 @@ if littlefs and n >= 20:
     # Replaced as a whole every ten records: old or new, but there.
     latest = open("/latest").read().split()
     assert n - 10 <= int(latest[0]) <= n and latest[1] == "x" * 5000, (n, latest)
+
+def replace():
+    with open("/part", "w") as part:
+        part.write("%d %s" % (n // 10 * 10, "x" * 5000))
+    os.rename("/part", "/latest")
+
 print("have", n)
+if littlefs:
+    replace()  # power may have failed between the record and this
 with open("/logs/%d" % len(names), "wb") as f:
     while True:
         f.write(b"%d %s\\n" % (n, b"x" * (n % 90)))
@@ -70,9 +78,7 @@ with open("/logs/%d" % len(names), "wb") as f:
         n += 1
         print("ack", n, Disk(0).stats().flushes)
         if littlefs and n % 10 == 0:
-            with open("/part", "w") as part:
-                part.write("%d %s" % (n, "x" * 5000))
-            os.rename("/part", "/latest")
+            replace()
 """
 
 
