@@ -28,10 +28,11 @@ static int start(void) {
     if (!probed) {
         probed = true;
         device = virtio_claim(VIRTIO_ID_RNG);
+        unsigned size = 0;
         failed = device == NULL || virtio_negotiate(device, 0) < 0 ||
             virtq_memory_size(QUEUE_SIZE) > QUEUE_MEMORY ||
-            virtq_choose_size(device, 0, QUEUE_SIZE) != QUEUE_SIZE ||
-            virtio_queue_open(device, &queue, 0, QUEUE_SIZE, queue_memory) < 0;
+            (size = virtq_choose_size(device, 0, QUEUE_SIZE)) == 0 ||
+            virtio_queue_open(device, &queue, 0, size, queue_memory) < 0;
         if (!failed) {
             virtq_interrupt_off(&queue);
             virtio_start(device);
