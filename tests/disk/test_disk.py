@@ -236,6 +236,27 @@ def test_app_of_the_image_goes_before_files_of_the_disk(
     assert guest.log_text().split() == ["disk", "boot", "disk"]
 
 
+@pytest.mark.parametrize(
+    ("option", "printed"),
+    [("--override", "disk boot disk"), ("--no-override", "image")],
+)
+def test_image_says_whether_the_disk_may_take_its_place(
+    boot: Boot, build_image, make_disk: MakeDisk, option: str, printed: str
+) -> None:
+    files = {"main.py": b"print('disk')", "boot.py": b"print('disk boot')"}
+    disk = make_disk(image=disk_images.littlefs(MIB, files))
+    guest = boot(build_image("print('image')", option), extra=attach(disk))
+    guest.expect_exit(0)
+    assert guest.log_text().split() == printed.split()
+    # What the host says at the start goes before what the image says.
+    other = "no" if option == "--override" else "yes"
+    guest = boot(
+        build_image("print('image')", option), append=f"override={other}", extra=attach(disk)
+    )
+    guest.expect_exit(0)
+    assert ("image" in guest.log_text()) == (option == "--override")
+
+
 def test_disk_survives_a_soft_reset(boot: Boot, repl_image: Path, littlefs_disk: Path) -> None:
     guest = boot(repl_image, extra=attach(littlefs_disk))
     guest.prompt()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -142,4 +143,35 @@ def test_share_that_the_host_takes_away(boot: Boot, repl_image: Path, folder: Pa
     guest.exec("assert f.read(5) == 'hello'")
     raises(guest, "open('/host/hello.txt')", "ENOENT")
     assert guest.exec("print('hello.txt' in os.listdir('/host'))") == "False\n"
+    guest.at_prompt = True
+
+
+def test_what_the_host_does_not_permit_is_an_error(
+    boot: Boot, repl_image: Path, folder: Path
+) -> None:
+    (folder / "locked.txt").write_text("locked")
+    (folder / "locked.txt").chmod(0)
+    (folder / "closed").mkdir(mode=0)
+    folder.chmod(0o555)
+    options = f"local,id=s0,path={folder},security_model=none"
+    extra = ["-fsdev", options, "-device", "virtio-9p-device,fsdev=s0,mount_tag=/host"]
+    if os.getuid() == 0:  # to whom everything is permitted
+        extra += ["-runas", "nobody"]
+    guest = boot(repl_image, extra=tuple(extra))
+    guest.prompt()
+    guest.exec("import os; assert open('/host/hello.txt').read() == 'hello\\nworld\\n'")
+    for code in (
+        "open('/host/locked.txt')",
+        "open('/host/locked.txt', 'w')",
+        "os.listdir('/host/closed')",
+        "open('/host/closed/new', 'w')",
+        "open('/host/new', 'w')",
+        "os.mkdir('/host/new')",
+        "os.remove('/host/hello.txt')",
+        "os.rename('/host/hello.txt', '/host/bye.txt')",
+    ):
+        raises(guest, code, "EACCES")
+    assert (folder / "hello.txt").read_text() == "hello\nworld\n"
+    (folder / "closed").chmod(0o700)
+    folder.chmod(0o755)
     guest.at_prompt = True
