@@ -16,6 +16,7 @@ from .targets import BenchError, Target
 
 MODULES = ("virtio_blk", "fat", "vfat", "nls_cp437", "nls_ascii", "nls_utf8")
 SIZE = 64 << 20
+BOOTS = 9
 WORK = {
     "appends": ("synced appends of 64 bytes", "1/s"),
     "write": ("write, 32 KiB at once, synced", "MB/s"),
@@ -44,9 +45,15 @@ def disk(settings: Settings) -> list[Row]:
         return samples
 
     def costs(target: Target, machine: str) -> Samples:
-        with_disk = boot_times(settings, target, machine, True)
-        plain = boot_times(settings, target, machine, False)
-        return {BOOT: with_disk[0] - plain[0], BOOT_CPU: with_disk[1] - plain[1]}
+        # The least of some boots in turns: what else the machine does only adds to one.
+        boots = [
+            [boot_times(settings, target, machine, with_disk) for with_disk in (True, False)]
+            for _ in range(BOOTS)
+        ]
+        wall, cpu = (
+            min(pair[0][n] for pair in boots) - min(pair[1][n] for pair in boots) for n in (0, 1)
+        )
+        return {BOOT: wall, BOOT_CPU: cpu}
 
     def once(target: Target, machine: str) -> Samples:
         with_disk = boot_count(settings, target, machine, True)
@@ -59,7 +66,7 @@ def disk(settings: Settings) -> list[Row]:
     settings.targets = [t for t in settings.targets if t.name in ("importos", "linux-mpy")]
     rows = interleaved(settings, take)
     settings.targets = [t for t in settings.targets if not t.linux]
-    return rows + interleaved(settings, costs, 7 * settings.runs) + interleaved(settings, once, 1)
+    return rows + interleaved(settings, costs, settings.runs) + interleaved(settings, once, 1)
 
 
 def work(settings: Settings, target: Target, machine: str, kind: str) -> dict[str, float]:
