@@ -41,7 +41,8 @@ $(BUILD)/lwip/%.o: CFLAGS += -Wno-address
 
 # A datagram socket queues 4 packets (1 before MicroPython 1.26, which has no such constant), which
 # 16 requests in flight overflow; what is too long for a datagram is an error, not cut off; one that
-# the card has no room for waits; and a socket wakes the poll set that waits for it (poll_watch.h).
+# the card has no room for waits; a peer that does not answer in time is ETIMEDOUT, not EAGAIN
+# (patches/lwip/core/tcp.c.patch); and a socket wakes the poll set that waits for it (poll_watch.h).
 # The copy's name must not end in .c, or the search for interned strings takes it for a file of its
 # own.
 MODLWIP := $(TOP)/extmod/modlwip.c
@@ -54,10 +55,12 @@ endif
 $(NET_GENERATED)/net_modlwip.h: $(MODLWIP) $(USERMOD_DIR)/micropython.mk
 	$(Q)$(MKDIR) -p $(@D)
 	$(Q)sed -e 's/^\(#define LWIP_INCOMING_PACKET_QUEUE_LEN\) (4)/\1 (64)/' \
+	    -e 's/MP_EWOULDBLOCK,\(.* ERR_TIMEOUT \)/MP_ETIMEDOUT,\1/' \
 	    -e 's/^    mp_obj_t callback;$$/    struct poll_watch *watch;\n&/' \
 	    -e '/^static mp_uint_t lwip_raw_udp_send/,/^}/{s/len > 0xffff/len > 65507/;s/len = 0xffff;/*_errno = EMSGSIZE; return MP_STREAM_ERROR;/;s/^    MICROPY_PY_LWIP_ENTER$$/    if (!socket_wait_room(len, socket->timeout)) { *_errno = MP_EAGAIN; return MP_STREAM_ERROR; }/}' \
 	    -e 's/"modnetwork.h"/"extmod\/modnetwork.h"/' $< > $@
 	$(Q)grep -q EMSGSIZE $@
+	$(Q)grep -q 'MP_ETIMEDOUT,.* ERR_TIMEOUT ' $@
 	$(Q)grep -q socket_wait_room $@
 	$(Q)grep -q 'poll_watch .watch' $@
 	$(Q)! grep -q 'QUEUE_LEN (4)' $@

@@ -21,11 +21,11 @@ T = TypeVar("T")
 
 class Network:
     """One wire, for one guest. (kind) is "tap" or "user"; `ports` are the guest's TCP ports that
-    must be reachable, or "udp5353"."""
+    must be reachable, or "udp5353"; (suffix) tells a second one from the first."""
 
-    def __init__(self, kind: str, ports: tuple[int | str, ...] = ()) -> None:
+    def __init__(self, kind: str, ports: tuple[int | str, ...] = (), suffix: str = "") -> None:
         self.kind = kind
-        self.name = f"bench{os.getpid()}"
+        self.name = f"bench{os.getpid()}{suffix}"
         self.forwarded: dict[int | str, int] = {}
         if kind == "user":
             self.forwarded = {port: free_port(*_protocol(port)) for port in ports}

@@ -87,7 +87,7 @@ def echo():
 
 def test_tcp_and_udp_over_ip6(boot, build_image, echo):
     guest = boot(build_image(APP, "--env", f"PORT={echo}"), network=True)
-    guest.expect(r"addresses \['FE80::5054:FF:FE12:3456', 'FEC0::5054:FF:FE12:3456'\]")
+    guest.expect(r"addresses \['fe80::5054:ff:fe12:3456', 'fec0::5054:ff:fe12:3456'\]")
     guest.expect_text("socket b'socket'\r\n")
     wanted = {"net b'callbacks'", "udp b'datagram'", "loop b'itself'"}
     while wanted:

@@ -186,7 +186,7 @@ def count_probes(wire: Wire, by: int, at: int) -> int:
 
 def test_socket_options_show_on_the_wire(wired, build_image, wire):
     guest = wired(build_image(SOCKETS))
-    guest.expect_text("2001:DB8::1 10.1.2.3\r\nready\r\n")
+    guest.expect_text("2001:db8::1 10.1.2.3\r\nready\r\n")
     wire.send(udp(b"go on", 1234))
     for size in (65508, 65536, 96 << 10, 200000):
         guest.expect_text(f"{size} 90\r\n")
@@ -218,7 +218,7 @@ def test_socket_options_show_on_the_wire(wired, build_image, wire):
     wire.send(tcp(80, ACK, by=5000, sequence=ours, acknowledge=theirs))
     guest.expect_text("1 1\r\n")
     assert count_probes(wire, 5000, theirs) == 3
-    guest.expect(r"dead (\d+) \1\r\n|dead 104 \d+\r\n")
+    guest.expect_text("dead 110 0\r\n")  # ETIMEDOUT, which has been told
     ours, theirs, _ = handshake(wire, 5001)
     wire.send(tcp(80, ACK, by=5001, sequence=ours, acknowledge=theirs))
     ended = wire.wait(lambda f: (s := segment(f, 5001)) is not None and s[0] != SYN | ACK)
@@ -398,7 +398,7 @@ def look(event):
         print("dns", network.ipconfig("dns"))
         event.cancel()
 print("waiting")
-""".replace("SERVER", DNS6.upper())
+""".replace("SERVER", DNS6)
 
 
 def test_dns_servers_come_by_dhcp6_when_a_router_says_so(wired, build_image, wire):
@@ -425,5 +425,5 @@ def test_dns_servers_come_by_dhcp6_when_a_router_says_so(wired, build_image, wir
     server = struct.pack("!HHHH", 2, 10, 3, 1) + PEER_MAC
     dns = struct.pack("!HH", 23, 16) + socket.inet_pton(socket.AF_INET6, DNS6)
     wire.send(udp6(b"\x07" + identity + client + server + dns, 547, 546))
-    guest.expect_text(f"dns {DNS6.upper()}\r\n")
+    guest.expect_text(f"dns {DNS6}\r\n")
     guest.expect_exit(0)

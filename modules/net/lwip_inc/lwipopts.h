@@ -129,6 +129,14 @@ uint16_t net_checksum(const void *data, int size);
 #define TCP_LISTEN_BACKLOG 1
 #define TCP_MSL 5000 // ms: TIME_WAIT is twice that, and every SYN walks that list
 #define LWIP_TCP_RTO_TIME 1000 // ms, RFC 6298
+// Retransmission (patches/lwip): times in ticks, how many pass between two looks, and the limits
+// of the time-out. Peers delay acknowledgements by 250 ms at most (lwIP's), most of them by 40.
+#define NET_TCP_TICK_MS 10
+#define NET_TCP_RTO_STEP 5
+#define NET_TCP_RTO_MIN 30
+#define NET_TCP_RTO_MAX 12000
+#define NET_TCP_RTO(pcb) \
+    ((int16_t)LWIP_MAX(NET_TCP_RTO_MIN, ((pcb)->sa >> 3) + (pcb)->sv))
 
 #define LWIP_STATS 1
 #define MEM_STATS 0

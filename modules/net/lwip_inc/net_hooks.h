@@ -32,4 +32,11 @@ err_t net_tcp_inpacket(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t option
 struct tcp_pcb *net_tcp_cookie_pcb(struct tcp_pcb_listen *listener,
     const struct tcp_hdr *header);
 
+// Between the files of lwIP's TCP (patches/lwip/core/tcp*.c.patch).
+void tcp_rto_start(void);
+u32_t tcp_sack(struct tcp_pcb *pcb, u32_t left, u32_t right);
+int tcp_dupack(struct tcp_pcb *pcb, u32_t sacked);
+u16_t tcp_rexmit_lost(struct tcp_pcb *pcb, u16_t count, int first);
+void tcp_forget_recovery(struct tcp_pcb *pcb, int expired);
+
 #endif // IMPORTOS_NET_HOOKS_H
