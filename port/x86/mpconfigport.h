@@ -60,10 +60,7 @@ void *heap_take(size_t size);
 void heap_give_back(void *area);
 #define MP_PLAT_ALLOC_HEAP(size) heap_take(size)
 #define MP_PLAT_FREE_HEAP(area) heap_give_back(area)
-// 12 bytes an entry. When the stack overflows the collector scans every block of the heap again,
-// which a heap that is sized by what lives in it makes bearable; 64 Ki entries would not fit into
-// a machine of 2 MiB.
-#define MICROPY_ALLOC_GC_STACK_SIZE (8192)
+#define MICROPY_ALLOC_GC_STACK_SIZE (1) // not this one: patches/py/gc.c.patch has its own
 #define MICROPY_GC_STACK_ENTRY_TYPE uint32_t // counts blocks of 32 bytes: 128 GiB an area
 #define MICROPY_MEM_STATS (1)
 #define MICROPY_MALLOC_USES_ALLOCATED_SIZE (1)
