@@ -177,6 +177,9 @@ bench-guests: $(GUESTS)
 bench-baseline: kernel-data
 	@PYTHONPATH=tests $(BIN)/python -m bench.counts --update
 
+bench-offloads: kernel-data
+	@$(BENCH) --quiet 2 offloads --targets importos $(BENCH_ARGS)
+
 bench-%: kernel-data $(GUESTS)
 	@$(BENCH) --quiet 2 $* $(BENCH_ARGS)
 

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import bars, boot, disk, network, perf, report, servers, timing
+from . import bars, boot, disk, network, offloads, perf, report, servers, timing
 from .measure import plain_table, table
 from .running import Settings
 from .targets import GUESTS, NAMES, ROOT, BenchError, Target
@@ -31,9 +31,11 @@ PARTS = {
     "idle": servers.idle,
     "conns": servers.conns,
     "disk": disk.disk,
+    "offloads": offloads.offloads,
     "timers": timing.timers,
     "interrupts": timing.interrupts,
 }
+RACE_PARTS = [name for name in PARTS if name != "offloads"]  # which is about us alone
 RACE = ROOT / "docs/race.md"
 DEFAULT_TARGETS = "importos,importos-net,linux-mpy,linux-cpy"
 DEFAULT_MACHINES = {"boot": "pc,microvm", "mem": "pc,microvm"}
@@ -71,7 +73,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 def measure(options: argparse.Namespace) -> report.Race:
     """Each part with settings of its own, which it may narrow."""
     race = report.Race.begin()
-    for name in options.parts or PARTS:
+    for name in options.parts or RACE_PARTS:
         settings = Settings(
             targets=[Target(target) for target in options.targets.split(",")],
             machines=(options.machines or DEFAULT_MACHINES.get(name, "pc")).split(","),

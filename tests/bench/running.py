@@ -70,7 +70,8 @@ class GuestError(Exception):
 
 class Guest:
     """A started guest; use it in `with`. (count) counts instructions: "" not, "blocks" for a
-    translated block at a time, "exact" for each one; (extra) are further arguments of QEMU."""
+    translated block at a time, "exact" for each one; (extra) are further arguments of QEMU,
+    (properties) of its network card, such as ",csum=off"."""
 
     def __init__(
         self,
@@ -86,6 +87,7 @@ class Guest:
         heap: str = "",
         files: dict[str, bytes] | None = None,
         extra: list[str] | None = None,
+        properties: str = "",
     ) -> None:
         self.name = target.name
         self.settings = settings
@@ -98,7 +100,8 @@ class Guest:
         extra = [*prepared.extra, *(extra or [])]
         if wire:
             device = "device" if machine == "microvm" else "pci,romfile="
-            extra += ["-netdev", wire.netdev(), "-device", f"virtio-net-{device},netdev=n0"]
+            card = f"virtio-net-{device},netdev=n0{properties}"
+            extra += ["-netdev", wire.netdev(), "-device", card]
         if icount:
             extra += ICOUNT
         if count:
