@@ -33,6 +33,11 @@ def tsc_khz() -> int:
 
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process so far, in all its threads."""
+    try:
+        # Its clock, as clock_getcpuclockid() makes it, in ns; the file counts by 10 ms.
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        pass  # it has ended, and nobody has waited for it
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / HZ
 
