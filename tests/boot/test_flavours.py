@@ -137,6 +137,13 @@ def test_the_kernel_without_tls_is_small_enough():
     assert kernel.load(None, "standard").elf.size <= MAX_700_KB
 
 
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_the_size_is_what_the_readme_says(flavour):
+    readme = (ROOT / "tools/importos/README.md").read_text("utf-8")
+    said = int(re.search(rf"^\| `{flavour}` \|.*\| (\d+) \|$", readme, re.MULTILINE)[1])
+    assert kernel.load(None, flavour).elf.size / 1000 == pytest.approx(said, rel=0.03)
+
+
 @pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])
 @pytest.mark.parametrize("packed", [(), ("--compress",)], ids=["plain", "compressed"])
 def test_hello_runs_in_2_mib(boot, build_image, machine, packed):
