@@ -69,7 +69,9 @@ def disk(settings: Settings) -> list[Row]:
         }
 
     settings.targets = [t for t in settings.targets if t.name in ("importos", "linux-mpy")]
-    rows = [dataclasses.replace(row, value=max(row.samples)) for row in interleaved(settings, take)]
+    rows = [
+        dataclasses.replace(row, value=max(row.samples)) for row in interleaved(settings, take)
+    ]
     settings.targets = [t for t in settings.targets if not t.linux]
     return rows + interleaved(settings, costs, settings.runs) + interleaved(settings, once, 1)
 
