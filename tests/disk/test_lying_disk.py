@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Boot
-from guest import Guest
+from guest import Boot, Guest
 
 from .lying_disk import IO_ERROR, READ, WRITE, Answer, Lie, LyingDisk, LyingEntropy, LyingQueue
 
