@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 from pathlib import Path
 
@@ -35,11 +34,7 @@ MEMORY_APP = "from machine import Disk\nprint('KEPT', Disk(0).info().memory)\n"
 
 
 def disk(settings: Settings) -> list[Row]:
-    """Each work on each file system in turns, with QEMU's own options for a disk.
-
-    The best of the runs counts: what else the machine does only slows one, and a flush of the
-    host's disk takes between half and ten milliseconds.
-    """
+    """Each work on each file system in turns, with QEMU's own options for a disk."""
 
     def take(target: Target, machine: str) -> Samples:
         samples: Samples = {}
@@ -69,9 +64,7 @@ def disk(settings: Settings) -> list[Row]:
         }
 
     settings.targets = [t for t in settings.targets if t.name in ("importos", "linux-mpy")]
-    rows = [
-        dataclasses.replace(row, value=max(row.samples)) for row in interleaved(settings, take)
-    ]
+    rows = interleaved(settings, take)
     settings.targets = [t for t in settings.targets if not t.linux]
     return rows + interleaved(settings, costs, settings.runs) + interleaved(settings, once, 1)
 
