@@ -128,6 +128,25 @@ def test_requests(boot, build_image, web):
     guest.expect_exit(0)
 
 
+LARGE = """
+import os, requests, time
+url = "http://10.0.2.2:" + os.getenv("PORT") + "/large"
+start = time.ticks_ms()
+for _ in range(4):
+    with requests.get(url, stream=True) as r:
+        assert sum(len(part) for part in r.iter_content()) == 1000000
+print("took", time.ticks_diff(time.ticks_ms(), start), "ms")
+"""
+
+
+def test_a_window_without_scaling_opens_at_once(boot, build_image, web):
+    """QEMU's user network scales no window: 64 KiB, which opened with a timer of 250 ms."""
+    guest = boot(build_image(LARGE, "--env", f"PORT={web}"), network=True)
+    guest.expect(r"took (\d+) ms")
+    assert int(guest.match[1]) < 6000  # 14 s with the timer, 0.1 s without
+    guest.expect_exit(0)
+
+
 def test_mip_installs_from_an_index(boot, repl_image, web):
     guest = boot(repl_image, network=True)
     guest.prompt()

@@ -114,7 +114,8 @@ uint16_t net_checksum(const void *data, int size);
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 4
 #define TCP_WND (512 * 1024) // eight of the largest segments that a card hands over
-#define TCP_WND_UPDATE_THRESHOLD (TCP_WND / 4) // and not each time that somebody reads 4 packets
+// Not each time that somebody reads 4 packets; (pcb) is tcp_recved()'s, whose peer may not scale.
+#define TCP_WND_UPDATE_THRESHOLD (TCP_WND_MAX(pcb) / 4)
 #define TCP_SND_BUF (128 * 1024)
 #define TCP_SND_QUEUELEN 1024 // pbufs; many small writes must not wait for a timer
 #define TCP_SNDLOWAT 16384
