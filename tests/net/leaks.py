@@ -18,9 +18,9 @@ import gc, net
 def tell(packet):
     gc.collect()
     stats = net.eth0.stats
-    packet.reply("%d %d %d %d" % (
+    packet.reply("%d %d %d %d %d" % (
         net.stats()["memory_used"], gc.mem_alloc(), stats["buffers"],
-        stats["resets"] + stats["violations"]))
+        stats["resets"] + stats["violations"], stats["tx_frames"]))
 
 print("ready")
 """
@@ -34,6 +34,7 @@ class Usage:
     python: int  # bytes in use on Python's heap
     buffers: int  # that the card holds to receive into
     complaints: int  # resets of the card and rules that it broke
+    sent: int  # frames
 
 
 def usage(space: Network, tries: int = 20) -> Usage:

@@ -14,12 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from bench.network import GUEST, Network
+from leaks import TELL, Usage, usage, wait_until_level
 from support import LONG
 from weather import Relay, Tap, Weather
 from wire import Cable
 
 APP = """
-import gc, hashlib, net, os
+import hashlib, net, os
 
 @net.listen(80)
 def put(connection):
@@ -57,16 +58,6 @@ def get(connection):
         fill()
 
     connection.on_drain(fill)
-
-@net.udp(8)
-def tell(packet):
-    gc.collect()
-    stats = net.eth0.stats
-    packet.reply("%d %d %d %d %d" % (
-        net.stats()["memory_used"], gc.mem_alloc(), stats["buffers"],
-        stats["resets"] + stats["violations"], stats["tx_frames"]))
-
-print("ready")
 """
 STALL = 60.0  # seconds without progress that are too many
 # What the bar names, all at once.
@@ -85,7 +76,7 @@ SIZES = {"put": 12 << 20, "get": 12 << 20} if LONG else {"put": 4 << 20, "get": 
 
 @pytest.fixture(scope="module")
 def app(build_image):
-    return build_image(APP)
+    return build_image(APP + TELL)
 
 
 @pytest.fixture
@@ -104,25 +95,6 @@ def relayed(boot, space, app):
     relay.close()
     tap.close()
     cable.close()
-
-
-def figures(space) -> list[int]:
-    """The stack's bytes, Python's bytes, the card's buffers, its complaints, and the frames that
-    it sent. In fair weather."""
-
-    def ask() -> bytes | None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.settimeout(1)
-            client.sendto(b"", (GUEST, 8))
-            try:
-                return client.recv(100)
-            except TimeoutError:
-                return None
-
-    for _ in range(20):
-        if answer := space.call(ask):
-            return [int(word) for word in answer.split()]
-    raise AssertionError("the guest does not tell")
 
 
 def put(size: int, seed: int = 1) -> None:
@@ -159,17 +131,8 @@ def receive(client: socket.socket, size: int) -> bytes:
     return data
 
 
-def assert_nothing_is_left(space, before: list[int]) -> None:
-    """Connections that are over are remembered for a while (TIME_WAIT), so it may take some."""
-    deadline = time.monotonic() + 40
-    while True:
-        after = figures(space)
-        assert after[3] == 0
-        # Timers of the stack come and go in 256 bytes; a connection takes more.
-        if after[0] <= before[0] + 256 and after[1] <= before[1] + 4096 and after[2] >= before[2]:
-            return
-        assert time.monotonic() < deadline, f"{before} became {after}"
-        time.sleep(1)
+def assert_nothing_is_left(space, before: Usage) -> None:
+    assert wait_until_level(space, before).complaints == 0
 
 
 @pytest.mark.timeout(1800)
@@ -179,7 +142,7 @@ def test_transfers_in_bad_weather(relayed, space, kind):
         pytest.skip("each kind alone is part of the long form: IMPORTOS_LONG=1")
     _, relay = relayed
     space.call(get, 1000)
-    before = figures(space)
+    before = usage(space)
     relay.weather = KINDS[kind]
     for work in (put, get):
         begun = time.monotonic()
@@ -228,9 +191,9 @@ def bridged(boot, space, app):
 def test_large_segments_in_bad_weather(bridged, space):
     _, relay = bridged
     space.call(get, 1000)
-    before = figures(space)
+    before = usage(space)
     space.call(get, 1 << 20)
-    sent = figures(space)[4] - before[4]
+    sent = usage(space).sent - before.sent
     print(f"{sent} frames for 1 MiB in fair weather")
     assert sent < (1 << 20) / 1448 / 3
     relay.weather = STORM
@@ -248,7 +211,7 @@ def test_large_transfers_in_fair_weather(tapped, space, app):
     guest = tapped(app)
     guest.expect_text("ready\r\n")
     space.call(get, 1000)
-    before = figures(space)
+    before = usage(space)
     for work in (put, get):
         begun = time.monotonic()
         space.call(work, size)
@@ -264,7 +227,7 @@ def test_a_link_that_flaps(tapped, space, app):
     guest = tapped(app)
     guest.expect_text("ready\r\n")
     space.call(get, 1000)
-    before = figures(space)
+    before = usage(space)
     flapping = True
     done = dict.fromkeys(("put", "get"), 0)
 
