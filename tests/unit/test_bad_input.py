@@ -105,6 +105,7 @@ def test_a_folder_without_main(build):
         (b"\x27\x05\x19\x56" + bytes(60), "uImage", "the entry is a U-Boot image"),
         (elf.MAGIC + bytes(60), "app.elf", "the entry is an ELF file, not Python"),
         (b"\x89PNG\r\n\x1a\n\0\0\0", "app.png", "the entry is not Python source"),
+        (b"", "disk.img", "the entry is empty, and not named .py"),
     ],
 )
 def test_an_entry_that_is_not_python(build, content, name, message):
@@ -255,6 +256,32 @@ def test_an_image_that_does_not_fit_the_machine_it_is_run_on(command, folder, mo
 @pytest.fixture
 def with_qemu(folder, monkeypatch):
     monkeypatch.setenv("IMPORTOS_QEMU", str(fake_qemu.write(folder())))
+
+
+def test_a_folder_to_search_that_is_not_there(build):
+    err = build({"app.py": ""}, "--path", "lib", code=1)
+    assert err == "error[M003]: there is no such folder to search\n  --> lib\n"
+
+
+@pytest.mark.usefixtures("with_qemu")
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "no such disk image"),
+        ({"d.img/x": ""}, "the disk image is a folder"),
+        ({"d.img": ""}, "the disk image has no bytes"),
+    ],
+)
+def test_a_disk_that_is_none(build, files, message):
+    err = build({"app.py": "", **files}, "--run", "--disk", "d.img", code=1)
+    assert f"error[M306]: {message}\n  --> d.img\n" in err
+
+
+@pytest.mark.usefixtures("with_qemu")
+def test_a_disk_that_may_not_be_written(build, monkeypatch):
+    monkeypatch.setattr("os.access", lambda _, mode: not mode & os.W_OK)
+    err = build({"app.py": "", "d.img": "x"}, "--run", "--disk", "d.img", code=3)
+    assert "error[M306]: you may not read and write the disk image\n" in err
 
 
 @pytest.mark.usefixtures("with_qemu")

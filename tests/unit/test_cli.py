@@ -170,13 +170,57 @@ def test_expect_and_timeout_make_a_test_of_one_line(command, folder, monkeypatch
 
 
 @pytest.mark.usefixtures("with_qemu")
+def test_a_text_that_does_not_appear_is_told(command, folder, monkeypatch):
+    folder({"app.py": ""})
+    monkeypatch.setenv("FAKE_QEMU_SHUTDOWN", "guest-shutdown")
+    result = command("mkimage", "-q", "app.py", "--run", "--expect", "nothing")
+    assert result.code == 1
+    assert "error[M401]: app.elf: the text 'nothing' did not appear\n" in result.err
+
+
+@pytest.mark.usefixtures("with_qemu")
+def test_the_line_of_an_expected_text_is_ended(command, folder, monkeypatch):
+    folder({"app.py": ""})
+    monkeypatch.setenv("FAKE_QEMU_CONSOLE", "ready")
+    monkeypatch.setenv("FAKE_QEMU_HANG", "1")
+    assert command("mkimage", "-q", "app.py", "--run", "--expect", "ready").out == "ready\n"
+
+
+@pytest.mark.usefixtures("with_qemu")
 def test_run_takes_boot_options_for_a_finished_image(command, folder):
     folder({"app.py": ""})
     command("mkimage", "-q", "app.py")
     result = command("importos", "run", "app.elf", "-v", "--env", "A=b c", "--at-exit", "repl",
                      "--memory", "16M")  # fmt: skip
-    assert "-append 'on-crash=poweroff at-exit=repl \"A=b c\"'" in result.err
+    assert "-append 'at-exit=repl \"A=b c\"'" in result.err
     assert "-m 16M" in result.err
+
+
+@pytest.mark.usefixtures("with_qemu")
+def test_a_run_ends_at_a_crash_unless_it_leads_to_the_prompt(command, folder):
+    folder({"app.py": ""})
+    for option, ends in (([], True), (["--repl"], False), (["--at-exit", "repl"], False)):
+        result = command("mkimage", "-v", "app.py", "--run", *option)
+        assert ("-append on-crash=poweroff" in result.err) == ends, option
+
+
+@pytest.mark.usefixtures("with_qemu")
+def test_run_writes_the_image_where_it_is_told_to(command, folder):
+    root = folder({"app.py": ""})
+    command("importos", "run", "app.py")
+    assert not (root / "app.elf").exists()
+    command("importos", "run", "app.py", "-o", "kept.elf")
+    assert command("importos", "info", "kept.elf").code == 0
+
+
+@pytest.mark.usefixtures("with_qemu")
+@pytest.mark.parametrize("option", [["-o", "b.elf"], ["--optimize", "0"], ["--compress"]])
+def test_run_refuses_to_make_an_image_of_an_image(command, folder, option):
+    folder({"app.py": ""})
+    command("mkimage", "-q", "app.py")
+    result = command("importos", "run", "app.elf", *option)
+    assert result.code == 2
+    assert "is for making an image, and app.elf is one\n" in result.err
 
 
 @pytest.mark.usefixtures("with_qemu")
@@ -234,7 +278,7 @@ def test_new_makes_an_app_that_builds(command, folder):
     assert Path("app.elf").exists()
     result = command("importos", "new", "app")
     assert result.code == 1
-    assert "the folder is there already" in result.err
+    assert "there is something of that name already" in result.err
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -134,6 +134,8 @@ def test_a_file_can_be_named(folder):
         ("modules = [1]", "`modules` must be a list of texts"),
         ("include = ['*.nothing']", "nothing fits `*.nothing`"),
         ("run = 1", "`run` must be a table"),
+        ("target = 'a'", "`target` must be a table"),
+        ("[target]\na = 1", "`target.a` must be a table"),
         ("env = { A = 1 }", "`env` must be a table of texts"),
         ("[run]\nports = ['http']", "'http' is not [[HOST:]PORT:]GUEST_PORT[/udp]"),
         ("[net]\nip = '1.2.3'", "'1.2.3' is not dhcp, off or A.B.C.D/N[,GATEWAY]"),
@@ -148,6 +150,17 @@ def test_what_is_wrong_is_told_with_the_file(command, folder, text, message):
     assert "error[M004]: " in result.err
     assert message in result.err
     assert "--> mkimage.toml\n" in result.err
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("tool = 1", "tool"), ("[tool]\nmkimage = 'a'", "tool.mkimage")]
+)
+def test_our_table_must_be_one(command, folder, text, name):
+    folder({"pyproject.toml": f"# [tool.mkimage]\n{text}", "app.py": ""})
+    for arguments in (["app.py"], ["app.py", "--config", "pyproject.toml"]):
+        result = command("mkimage", *arguments)
+        assert result.code == 1
+        assert f"error[M004]: `{name}` must be a table\n" in result.err
 
 
 def test_a_misspelt_key_gets_a_suggestion(folder):

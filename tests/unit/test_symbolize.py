@@ -85,3 +85,4 @@ def test_an_image_is_named_by_the_symbols_of_its_kernel(command, folder, kernel_
     finally:
         path.unlink()
     assert command("importos", "symbolize", "--log", "log").code == 3
+    assert "cannot be read: No such file" in command("importos", "symbolize", "no.elf").err

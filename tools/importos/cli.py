@@ -31,7 +31,8 @@ FORMATS = [
     "firecracker",
     "html",
 ]
-PATH = click.Path(path_type=Path)
+# Who opens a file tells best why it cannot be read.
+PATH = click.Path(path_type=Path, readable=False)
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -91,7 +92,8 @@ boot_options = options(
     click.option(
         "--on-crash",
         type=click.Choice(["repl", "poweroff", "reboot"]),
-        help="When an exception leaves the app. Default: repl.",
+        help="When an exception leaves the app. Default: repl; poweroff when it is run from here "
+        "without --repl.",
     ),
     click.option("--repl", is_flag=True, help="A prompt when the app ends: --at-exit repl."),
     click.option(
@@ -162,7 +164,7 @@ def _explain(ctx: click.Context, _: click.Parameter, code: str | None) -> None:
 
     text = EXPLAIN.get(code.upper())
     if text is None:
-        raise click.UsageError(f"there is no code {code}; codes are {', '.join(EXPLAIN)}")
+        raise click.UsageError(f"there is no code {code}; codes are {', '.join(sorted(EXPLAIN))}")
     click.echo(f"{code.upper()}: {text}")
     ctx.exit()
 

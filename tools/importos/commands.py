@@ -27,6 +27,14 @@ SUFFIXES = {
     ".json": "firecracker",
 }  # fmt: skip
 
+# What `importos run` takes for a script only: argument and option.
+MAKING = {
+    "output": "--output", "format_": "--format", "modules": "--module", "exclude": "--exclude",
+    "optional": "--optional", "paths": "--path", "manifests": "--manifest", "source": "--source",
+    "optimize": "--optimize", "native": "--native", "kernel": "--kernel",
+    "flavour": "--flavour", "compress": "--compress",
+}  # fmt: skip
+
 
 class Progress:
     """The lines on standard error that say what was done."""
@@ -163,6 +171,7 @@ def run(arguments: dict[str, Any]) -> int:
     program = "" if settings["print_command"] else _prepare_run(settings)
     _run_defaults(settings)
     if entry is not None and _is_elf(entry):
+        _refuse_making(arguments, entry)
         return _run_image(settings, entry, program, progress)
     image = _build_for_run(settings, progress)
     output = _output_paths(settings)[0]
@@ -172,8 +181,10 @@ def run(arguments: dict[str, Any]) -> int:
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="importos-") as folder:
-        output = Path(folder) / output.name
-        write_image(image, output)
+        if not settings["output"]:
+            output = Path(folder) / output.name
+        for path in settings["output"] or (output,):
+            write_image(image, path)
         outcome = _boot(settings, output, image.memory, program, progress, image.options)
     return outcome.status
 
@@ -199,6 +210,18 @@ def _run_image(settings: dict[str, Any], entry: Path, program: str, progress: Pr
     if settings["print_command"]:
         return _print_command(settings, entry, memory)
     return _boot(settings, entry, memory, program, progress, {}).status
+
+
+def _refuse_making(arguments: Mapping[str, Any], image: Path) -> None:
+    """Options that make an image change nothing in one that is made."""
+    for key, option in MAKING.items():
+        if config.is_given(arguments[key]):
+            raise failure(
+                "M004",
+                f"{option} is for making an image, and {image.name} is one",
+                hints=("give the script, or leave the option out",),
+                exit_code=EXIT_USAGE,
+            )
 
 
 def _is_elf(path: Path) -> bool:
@@ -283,8 +306,8 @@ def _boot_words(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _run_defaults(settings: dict[str, Any]) -> None:
-    """A run from the command line ends when the app crashes, so that its status is seen."""
-    if settings["on_crash"] is None and not settings["repl"]:
+    """A run that is to end does so when the app crashes too, so that its status is seen."""
+    if settings["on_crash"] is None and settings["at_exit"] != "repl":
         settings["append_on_crash"] = True
 
 

@@ -47,14 +47,15 @@ def settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in _from_files(given).items():
         merged[key] = value
     for key, value in given.items():
-        if key not in merged or _is_given(value):
+        if key not in merged or is_given(value):
             merged[key] = value
     if merged["repl"]:
         merged["at_exit"] = merged["at_exit"] or "repl"
     return merged
 
 
-def _is_given(value: Any) -> bool:
+def is_given(value: Any) -> bool:
+    """Whether an option of the command line was there."""
     return value is not None and value is not False and value != ()
 
 
@@ -73,10 +74,10 @@ def _from_files(given: Mapping[str, Any]) -> dict[str, Any]:
     out = reader.read(table)
     target = given.get("target")
     if target:
-        targets = table.get("target", {})
+        targets = reader.table("target", table.get("target", {}))
         if target not in targets:
             raise reader.wrong(f"there is no target `{target}`")
-        out |= reader.read(targets[target])
+        out |= reader.read(reader.table(f"target.{target}", targets[target]))
     return out
 
 
@@ -85,7 +86,7 @@ def _find_table(config: Path | None, entry: Path | None) -> tuple[dict, Path, Pa
     if config is not None:
         table = _load(config)
         if config.name == "pyproject.toml":
-            table = table.get("tool", {}).get("mkimage", {})
+            table = _own_table(table, config) or {}
         return table, config, config.parent
     if entry is not None and entry.suffix == ".py" and entry.is_file():
         table = _script_block(entry)
@@ -95,8 +96,7 @@ def _find_table(config: Path | None, entry: Path | None) -> tuple[dict, Path, Pa
     if (file := folder / "mkimage.toml").is_file():
         return _load(file), file, folder
     if (file := folder / "pyproject.toml").is_file() and b"[tool.mkimage" in file.read_bytes():
-        table = _load(file).get("tool", {}).get("mkimage", {})
-        return table, file, folder
+        return _own_table(_load(file), file) or {}, file, folder
     return None
 
 
@@ -130,7 +130,14 @@ def _script_block(entry: Path) -> dict | None:
         return None
     lines = match["content"].splitlines()
     text = "\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)
-    return _parse(text, entry).get("tool", {}).get("mkimage")
+    return _own_table(_parse(text, entry), entry)
+
+
+def _own_table(parsed: dict, file: Path) -> dict | None:
+    """[tool.mkimage] of what was (parsed), None if it is not there."""
+    reader = _Reader(display(file), file.parent)
+    tools = reader.table("tool", parsed.get("tool", {}))
+    return reader.table("tool.mkimage", tools["mkimage"]) if "mkimage" in tools else None
 
 
 class _Reader:
@@ -186,9 +193,7 @@ class _Reader:
             if key == "target":
                 continue
             if key in self.tables:
-                if not isinstance(value, dict):
-                    raise self.wrong(f"`{key}` must be a table")
-                for inner, inner_value in value.items():
+                for inner, inner_value in self.table(key, value).items():
                     self.one(self.tables[key], f"{key}.", inner, inner_value, out)
             else:
                 self.one(self.keys, "", key, value, out)
@@ -206,6 +211,11 @@ class _Reader:
 
     def wrong(self, message: str) -> ImageError:
         return failure("M004", message, file=self.file)
+
+    def table(self, key: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.wrong(f"`{key}` must be a table")
+        return value
 
     def text(self, key: str, value: Any) -> str:
         if not isinstance(value, str):

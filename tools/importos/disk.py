@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from .errors import EXIT_ENVIRONMENT, failure
+from .errors import EXIT_ENVIRONMENT, EXIT_INPUT, ImageError, failure
 
 FORMATS = ("littlefs", "fat")
 SIZE_DEFAULT = 16 << 20
@@ -110,7 +110,7 @@ def create(path: Path, size: int = SIZE_DEFAULT, format_: str = "littlefs") -> N
     except FileExistsError:
         raise failure("M306", "the file is there already", file=str(path)) from None
     except OSError as error:
-        raise failure("M306", f"cannot be made: {error.strerror}", file=str(path)) from None
+        raise _os_failure(path, f"cannot be made: {error.strerror}", error) from None
 
 
 @contextlib.contextmanager
@@ -120,7 +120,8 @@ def open_disk(path: Path, write: bool = False) -> Iterator[Files]:
         file = path.open("r+b" if write else "rb")
     except OSError as error:
         hints = (f"importos disk create {path}",) if error.errno == errno.ENOENT else ()
-        raise failure("M306", str(error.strerror), file=str(path), hints=hints) from None
+        what = f"cannot be {'written' if write else 'read'}: {error.strerror}"
+        raise _os_failure(path, what, error, hints) from None
     with file:
         _lock(path, file, write)
         files = _open_files(path, file, detect(file) or _unknown(path))
@@ -220,6 +221,12 @@ def _copy_out(files: Files, source: str, target: Path) -> list[str]:
             place.write_bytes(files.read(entry.path))
             written.append(str(place))
     return written
+
+
+def _os_failure(path: Path, what: str, error: OSError, hints: tuple[str, ...] = ()) -> ImageError:
+    rights = isinstance(error, PermissionError)
+    status = EXIT_ENVIRONMENT if rights else EXIT_INPUT
+    return failure("M306", what, file=str(path), hints=hints, exit_code=status)
 
 
 def _lock(path: Path, file: BinaryIO, write: bool) -> None:

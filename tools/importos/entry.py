@@ -60,6 +60,8 @@ def _check_entry_kind(entry: Path, shown: str, start: bytes) -> None:
             file=shown,
             hints=("this is ImportOS's mkimage, which takes a Python script, not U-Boot's",),
         )
+    if not start and entry.suffix != ".py":
+        raise failure("M002", "the entry is empty, and not named .py", file=shown)
     if start[:4] == elf.MAGIC:
         raise failure(
             "M002",

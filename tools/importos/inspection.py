@@ -15,7 +15,7 @@ from pathlib import Path
 
 from . import __version__, compress, elf, freeze, kernel, mkimage, payload, qemu, romfs
 from .errors import EXIT_ENVIRONMENT, ImageError, failure
-from .modules import display
+from .modules import display, read_source
 from .symbolize import Symbols, parse_symbols, read_symbols
 
 IMAGE_MAX = 4 << 30
@@ -200,8 +200,8 @@ def symbols_for(path: Path | None) -> Symbols:
     name: str | None = "full"
     if path is not None:
         try:
-            found = read_symbols(path.read_bytes())
-        except (OSError, ValueError) as error:
+            found = read_symbols(read_source(path, display(path)))
+        except ValueError as error:
             raise failure("M303", f"cannot be read: {error}", file=display(path)) from None
         if found:
             return Symbols(found)

@@ -150,6 +150,9 @@ def _trace(
     """The entry, what it needs, and the plain files by their path in the ROM."""
     entry = find_entry(options.entry) if options.entry is not None else None
     folder = entry.parent if entry else None
+    for path in options.paths:
+        if not path.is_dir():
+            raise failure("M003", "there is no such folder to search", file=display(path))
     tracer = Tracer(
         known[kernel.FULL],
         folder,

@@ -148,14 +148,31 @@ def disk_format(path: Path) -> str:
 
 
 def check_files(disks: Sequence[Path], shares: Sequence[Share]) -> None:
-    """Raise ImageError M306 if a disk or a folder is not there."""
+    """Raise ImageError M306 if a disk or a folder is not there, or cannot be used."""
     for disk in disks:
-        if not disk.is_file():
-            hint = f"importos disk create {disk}"
-            raise failure("M306", "no such disk image", file=str(disk), hints=(hint,))
+        _check_disk(disk)
     for share in shares:
         if not share.folder.is_dir():
             raise failure("M306", "no such folder to share", file=str(share.folder))
+
+
+def _check_disk(disk: Path) -> None:
+    if not disk.exists():
+        hint = f"importos disk create {disk}"
+        raise failure("M306", "no such disk image", file=str(disk), hints=(hint,))
+    if disk.is_dir():
+        hint = f"--share {disk} gives the guest a folder"
+        raise failure("M306", "the disk image is a folder", file=str(disk), hints=(hint,))
+    if not os.access(disk, os.R_OK | os.W_OK):
+        raise failure(
+            "M306",
+            "you may not read and write the disk image",
+            file=str(disk),
+            exit_code=EXIT_ENVIRONMENT,
+        )
+    if disk.is_file() and not disk.stat().st_size:
+        hint = f"rm {disk}; importos disk create {disk}"
+        raise failure("M306", "the disk image has no bytes", file=str(disk), hints=(hint,))
 
 
 def _serial(where: str) -> list[str]:

@@ -52,10 +52,13 @@ class Outcome:
     reason: str
     tail: list[str] = field(default_factory=list)
     argv: list[str] = field(default_factory=list)  # of QEMU
+    unmet: bool = False  # an expected text did not appear
 
     @property
     def crashed(self) -> bool:
         """Whether something went wrong; a status that the app chose is its own business."""
+        if self.unmet:
+            return True
         if self.status == 1:
             return any(line.startswith("Traceback (most recent call last)") for line in self.tail)
         return self.status in (STATUS_TIMEOUT, STATUS_PANIC)
@@ -300,6 +303,8 @@ class _Session:
                 self._take(chunk)
                 missing = [text for text in missing if text not in self.console]
                 if expect and not missing:
+                    if not self.console.endswith(b"\n"):
+                        _write(self.output, b"\n")
                     return self._outcome(0, "the expected text appeared")
         except KeyboardInterrupt:
             return self._outcome(STATUS_INTERRUPTED, "interrupted")
@@ -332,8 +337,8 @@ class _Session:
             self.console += "\n".join(["", *self.errors]).encode()
         if missing and outcome.status == 0:
             text = missing[0].decode("utf-8", "replace")
-            outcome = Outcome(1, f"the text {text!r} did not appear")
-        return self._outcome(outcome.status, outcome.reason)
+            outcome = Outcome(1, f"the text {text!r} did not appear", unmet=True)
+        return replace(self._outcome(outcome.status, outcome.reason), unmet=outcome.unmet)
 
     def _outcome(self, status: int, reason: str) -> Outcome:
         text = bytes(self.console).decode("utf-8", "replace").replace("\r", "")

@@ -38,7 +38,7 @@ def create(folder: Path) -> Iterator[str]:
         (folder / "main.py").write_text(MAIN)
         (folder / "mkimage.toml").write_text(CONFIG)
     except FileExistsError:
-        raise failure("M304", "the folder is there already", file=shown) from None
+        raise failure("M304", "there is something of that name already", file=shown) from None
     except OSError as error:
         raise failure(
             "M304",
