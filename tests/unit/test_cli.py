@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from html.parser import HTMLParser
 from pathlib import Path
 
 import fake_qemu
@@ -90,6 +91,74 @@ def test_report_lists_everything_and_adds_up(command, folder):
     assert sizes[:-1] == sorted(sizes[:-1], reverse=True)
     assert any("/rom/data.json" in line for line in lines)
     assert any("microdot 2.7.0" in line for line in lines)
+
+
+def test_a_report_may_stand_before_the_entry(command, folder):
+    folder(FILES)
+    assert "data.json" in command("mkimage", "-q", "--report", "app.py", "data.json").err
+
+
+class Page(HTMLParser):
+    """The tables of a page, and whether it is whole and loads nothing."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tables: list[list[list[str]]] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        assert tag not in ("script", "link", "img", "iframe", "a")
+        assert not {"src", "href"} & {name for name, _ in attributes}
+        if tag not in ("meta", "!doctype"):
+            self.open.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        if tag == "tr":
+            self.tables[-1].append([])
+        if tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] in (["td"], ["th"]):
+            self.tables[-1][-1][-1] += data
+
+
+def test_a_report_may_be_a_page(command, folder):
+    app = "import util, json\nname = str()\n__import__(name)\n"
+    folder({**FILES, "app.py": app, "<b>.txt": "x"})
+    arguments = ("-q", "app.py", "data.json", "<b>.txt", "--env", "A=<&>")
+    assert command("mkimage", *arguments, "--report=size.html").err.count("size.html") == 0
+    text = Path("size.html").read_text()
+    tables = {tuple(table[0]): table[1:] for table in Page(text).tables}
+    rows = tables["bytes", "share", "", "what", "from"]
+    sizes = [int(row[0].replace(",", "")) for row in rows]
+    assert sum(sizes[:-1]) == sizes[-1] == Path("app.elf").stat().st_size
+    assert {"/rom/data.json", "/rom/<b>.txt", "/rom/util.mpy", "kernel"} < {row[3] for row in rows}
+    assert any(row[4].startswith("microdot 2.7.0") for row in rows)
+    modules = tables["module", "path below /rom", "source", "in the image", "imported by"]
+    assert "util" in {row[0] for row in modules}
+    assert tables["flavour", ""] == [["full", "taken"]]
+    assert ["A", "<&>"] in tables["option", "value"]
+    assert any(row[0] == "M104" for row in tables["code", "where", "what"])
+    assert "http" not in text
+    command("mkimage", *arguments, "--report=again.html")
+    assert Path("again.html").read_text() == text
+
+
+def test_a_report_must_be_a_page(command, folder):
+    folder(FILES)
+    result = command("mkimage", "app.py", "--report=size.txt")
+    assert result.code == 2
+    assert "'size.txt': the report is a page, FILE.html" in result.err
+    result = command("mkimage", "-q", "app.py", "--report=nowhere/a.html")
+    assert result.code == 3
+    assert "--> nowhere/a.html" in result.err
 
 
 def test_why_names_the_importers(command, folder):

@@ -134,14 +134,19 @@ run_options = options(
 )
 
 report_options = options(
-    click.option("--report", is_flag=True, help="Show what takes how much room."),
+    click.option(
+        "--report",
+        type=cli_types.REPORT,
+        metavar="[=FILE.html]",
+        help="Show what takes how much room, here or on a page.",
+    ),
     click.option("--why", metavar="MODULE", help="Show who imports MODULE."),
     click.option(
         "--print-flavour",
         is_flag=True,
         help="Print the flavour of the kernel that it needs, built or not; make nothing.",
     ),
-    click.option("--dry-run", is_flag=True, help="Write nothing."),
+    click.option("--dry-run", is_flag=True, help="Write no image."),
     click.option("--json", "json_", is_flag=True, help="One JSON object on standard output."),
 )
 
@@ -180,7 +185,16 @@ explain_option = click.option(
 )
 
 
-@click.command(context_settings=CONTEXT)
+class _Mkimage(click.Command):
+    """click would take the word behind a bare --report, mostly ENTRY, for its value."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        bare = {"--report": f"--report={cli_types.REPORT_HERE}"}
+        return super().parse_args(ctx, [bare.get(a, a) for a in args[:end]] + args[end:])
+
+
+@click.command(cls=_Mkimage, context_settings=CONTEXT)
 @click.argument("entry", type=PATH, required=False)
 @click.argument("extra", nargs=-1)
 @build_options

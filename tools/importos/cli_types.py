@@ -13,6 +13,7 @@ import click
 
 from .qemu import Port, Share
 
+REPORT_HERE = "-"  # on standard error
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -88,6 +89,12 @@ def parse_share(text: str) -> Share:
     return Share(Path(folder), "/" + path.strip("/"), read_only)
 
 
+def _report(text: str) -> str:
+    if text != REPORT_HERE and not text.endswith(".html"):
+        raise ValueError(f"{text!r}: the report is a page, FILE.html")
+    return text
+
+
 class _Parsed(click.ParamType):
     """A type whose parser raises ValueError with the whole message."""
 
@@ -122,3 +129,4 @@ PORT = _Parsed("port", parse_port)
 BOOT_WORD = _Parsed("key=value", _boot_word)
 HEAP = _Parsed("heap", parse_heap)
 IP = _Parsed("address", parse_ip)
+REPORT = _Parsed("file", _report)

@@ -14,10 +14,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import config, elf, flavours, kernel
+from . import cli_types, config, elf, flavours, kernel
 from .diagnostics import CYAN, GREEN, paint, show, wants_color
 from .errors import EXIT_USAGE, Diagnostic, ImageError, failure
-from .mkimage import BuildOptions, Image, build_image, needed_flavour, write_image
+from .mkimage import (
+    BuildOptions,
+    Image,
+    build_image,
+    needed_flavour,
+    write_atomically,
+    write_image,
+)
 
 MACHINE_DEFAULT = "q35"
 # The format that a suffix asks for; any other suffix is an ELF file.
@@ -155,10 +162,19 @@ def _store(image: Image, settings: Mapping[str, Any], progress: Progress) -> Pat
         for path in outputs:
             write_image(image, path)
     if settings["report"]:
+        _report(image, settings["report"], outputs[0].name)
+    return outputs[0]
+
+
+def _report(image: Image, where: str, name: str) -> None:
+    if where == cli_types.REPORT_HERE:
         from . import report
 
         print(report.table(image), file=sys.stderr)
-    return outputs[0]
+    else:
+        from . import report_html
+
+        write_atomically(Path(where), report_html.page(image, name).encode())
 
 
 def run(arguments: dict[str, Any]) -> int:

@@ -35,7 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "ports": (), "machine": None, "accel": None, "bios": None, "cpu": None, "smp": None,
     "disks": (), "shares": (), "serial": None, "gdb": None, "qemu_args": (), "timeout": None,
     "expect": (),
-    "print_command": False, "print_flavour": False, "watch": False, "report": False, "why": None,
+    "print_command": False, "print_flavour": False, "watch": False, "report": None, "why": None,
     "dry_run": False, "json": False,
 }  # fmt: skip
 

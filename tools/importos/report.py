@@ -1,33 +1,59 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: 2026 The ImportOS authors
 
-"""What a build tells: the size table of --report, and the object of --json."""
+"""What a build tells: the size table of --report, and the object of --json.
+
+report_html.py makes a page of the same.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .mkimage import Image
 
 
-def table(image: Image) -> str:
-    """What takes how much room, largest first."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What takes (size) bytes of an image that is not compressed.
+
+    (kind) is "kernel", "file", "other", or the origin of a module: "app", "library" or "site".
+    """
+
+    size: int
+    name: str
+    origin: str
+    kind: str
+
+
+def parts(image: Image) -> list[Part]:
+    """All of the image, largest first; the sizes add up to its (plain_size)."""
     kernel_size = image.plain_size - image.payload_size
     meta = image.kernel.meta
-    rows = [(kernel_size, "kernel", f"ImportOS {meta.version}, {meta.flavour}")]
+    found = [Part(kernel_size, "kernel", f"ImportOS {meta.version}, {meta.flavour}", "kernel")]
     for module in image.modules:
         origin = f"{module.dist} {module.version}".strip() or module.origin
-        rows.append((module.size, module.rom, f"{origin}, {module.source_size} bytes of source"))
-    rows += [(size, name, "file") for name, size in image.files]
-    told = sum(row[0] for row in rows)
-    rows.append((image.plain_size - told, "other", "names, boot options, alignment"))
-    rows.sort(key=lambda row: (-row[0], row[1]))
+        kind = module.origin if module.origin in ("library", "site") else "app"
+        source = f"{origin}, {module.source_size} bytes of source"
+        found.append(Part(module.size, module.rom, source, kind))
+    found += [Part(size, name, "file", "file") for name, size in image.files]
+    told = sum(part.size for part in found)
+    rest = image.plain_size - told
+    found.append(Part(rest, "other", "names, boot options, alignment", "other"))
+    return sorted(found, key=lambda part: (-part.size, part.name))
+
+
+def table(image: Image) -> str:
+    """What takes how much room, largest first."""
+    rows = parts(image)
     total = image.plain_size
-    width = max(len(row[1]) for row in rows)
+    width = max(len(row.name) for row in rows)
     lines = [f"{'bytes':>9}      %  {'what':<{width}}  from"]
-    for size, name, origin in rows:
-        lines.append(f"{size:>9}  {100 * size / total:>5.1f}  {name:<{width}}  {origin}")
+    for row in rows:
+        share = 100 * row.size / total
+        lines.append(f"{row.size:>9}  {share:>5.1f}  {row.name:<{width}}  {row.origin}")
     lines.append(f"{total:>9}  100.0  total")
     if len(image.data) != total:
         lines.append(f"{len(image.data):>9}  {100 * len(image.data) / total:>5.1f}  compressed")
