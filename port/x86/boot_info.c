@@ -170,13 +170,15 @@ static unsigned word_length(const char *text) {
     return i;
 }
 
-// If the word of (length) bytes at (word) is (key)=..., the offset of its value, else 0.
+// If the word of (length) bytes at (word) is (key)=..., the offset of its value, else 0. A quote
+// may be in front of the key, "key=two words", or of the value.
 static unsigned value_offset(const char *word, unsigned length, const char *key) {
-    unsigned i = 0;
-    while (i < length && key[i] != 0 && word[i] == key[i]) {
+    unsigned i = *word == '"';
+    while (i < length && *key != 0 && word[i] == *key) {
         i++;
+        key++;
     }
-    return i < length && key[i] == 0 && word[i] == '=' ? i + 1 : 0;
+    return i < length && *key == 0 && word[i] == '=' ? i + 1 : 0;
 }
 
 int boot_option_in(const char *text, const char *key, char *value, unsigned size) {

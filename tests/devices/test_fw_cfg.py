@@ -34,6 +34,8 @@ def test_command_line_goes_before_them_and_the_image_behind(boot: Boot, build_im
         ("", (), "image []"),
         ("", items(KEY="item", args="a b"), "item ['a', 'b']"),
         ("KEY=line -- c", items(KEY="item", args="a b"), "line ['c']"),
+        ('"KEY=two words"', (), "two words []"),
+        ('KEY="two words" KEY2=x', (), "two words []"),
         ("", items(other="x"), "image []"),
     ):
         guest = boot(image, append=append, extra=extra)

@@ -321,11 +321,17 @@ def test_an_option_that_the_kernel_could_not_keep(build):
     assert "error[M004]: --env ip: this is the name of a boot option" in err
 
 
-@pytest.mark.parametrize("name", ["iso", "qcow2", "html"])
-def test_a_format_that_is_not_there_yet(build, name):
-    for arguments in (["-f", name], ["-o", f"app.{name}"]):
-        err = build({"app.py": ""}, *arguments, code=2)
-        assert f"error[M004]: the format `{name}` is not there yet: only `elf` is\n" in err
+def test_a_suffix_that_promises_another_format(build):
+    err = build({"app.py": ""}, "-o", "app.qcow2", code=2)
+    assert "error[M004]: mkimage makes no `.qcow2`: there are elf, iso and raw (.img)\n" in err
+    assert "hint: mkimage -o app.img; qemu-img convert -O qcow2 app.img app.qcow2\n" in err
+    assert "hint: --format elf " in build({"app.py": ""}, "-o", "app.ova", code=2)
+
+
+@pytest.mark.usefixtures("with_qemu")
+def test_a_disk_for_a_machine_without_bios(build):
+    err = build({"app.py": ""}, "-r", "-f", "raw", "-M", "microvm", code=2)
+    assert "error[M004]: microvm has no BIOS that boots disks\n" in err
 
 
 def test_two_files_for_one_place(build):

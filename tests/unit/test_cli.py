@@ -171,6 +171,12 @@ def test_why_names_the_importers(command, folder):
     assert "`nothing` is not imported" in result.err
 
 
+def test_the_last_of_two_values_counts(command, folder):
+    folder(FILES)
+    command("mkimage", "-q", "app.py", "--env", "A=1", "--env", "A=2", "--ip", "off")
+    assert "options  ip=off A=2\n" in command("importos", "info", "app.elf").out
+
+
 def test_a_dry_run_writes_nothing(command, folder):
     folder(FILES)
     assert "(nothing was written)" in command("mkimage", "app.py", "--dry-run").err

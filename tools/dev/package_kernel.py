@@ -8,7 +8,7 @@
         [--upstream FILE.json | --upstream NAME=VERSION[=SHA256]]...
 
 Another flavour than `full` makes kernel-NAME.elf and so on; the build's file `parts` names it.
-The program that unpacks compressed images, the same for all, goes with each.
+The programs that unpack compressed images and that load images from disks go with each.
 
 The names of built-in modules come from the build's own files beside the ELF (or --build-dir):
 genhdr/moduledefs.h (what MP_REGISTER_MODULE left after the preprocessor) and frozen_content.c.
@@ -186,8 +186,9 @@ def main() -> None:
     write(args.output / f"{stem}.sym", write_symbols(read_symbols(args.elf.read_bytes())))
     text = json.dumps(meta, indent=1, sort_keys=True) + "\n"
     write(args.output / f"{stem}.json", text.encode())
-    if (build_dir / "unpack.bin").exists():
-        write(args.output / "unpack.bin", (build_dir / "unpack.bin").read_bytes())
+    for program in ("unpack.bin", "load.bin"):
+        if (build_dir / program).exists():
+            write(args.output / program, (build_dir / program).read_bytes())
     count = len(builtin) + len(extensible) + len(frozen)
     print(
         f"{args.output}: {stem}.elf {len(cut)} bytes, {count} modules, micropython {micropython}"

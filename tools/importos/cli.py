@@ -17,20 +17,7 @@ from . import __version__, cli_disk, cli_types
 from .errors import EXIT_INTERNAL, EXIT_USAGE, ImageError
 from .qemu import ACCELERATORS, MACHINES
 
-FORMATS = [
-    "elf",
-    "iso",
-    "raw",
-    "qcow2",
-    "vmdk",
-    "vdi",
-    "vhd",
-    "ova",
-    "gce",
-    "oci",
-    "firecracker",
-    "html",
-]
+FORMATS = ["elf", "iso", "raw"]
 # Who opens a file tells best why it cannot be read.
 PATH = click.Path(path_type=Path, readable=False)
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -51,7 +38,14 @@ build_options = options(
     click.option(
         "-o", "--output", type=PATH, multiple=True, help="Default: ENTRY's name with .elf."
     ),
-    click.option("-f", "--format", "format_", type=click.Choice(FORMATS), help="Only elf so far."),
+    click.option(
+        "-f",
+        "--format",
+        "format_",
+        type=click.Choice(FORMATS),
+        help="elf for QEMU, Firecracker and GRUB; iso, a disc, and raw, a disk, for a BIOS. "
+        "Default: by the suffix of the output (.elf, .iso, .img).",
+    ),
     click.option("-m", "--module", "modules", multiple=True, help="Put this module in too."),
     click.option("--exclude", multiple=True, help="Leave this module out."),
     click.option("--optional", multiple=True, help="The app can do without this module."),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import cli_types, config, elf, flavours, kernel
+from . import cli_types, config, disk_boot, flavours, kernel
 from .diagnostics import CYAN, GREEN, paint, show, wants_color
 from .errors import EXIT_USAGE, Diagnostic, ImageError, failure
 from .mkimage import (
@@ -28,11 +28,11 @@ from .mkimage import (
 
 MACHINE_DEFAULT = "q35"
 # The format that a suffix asks for; any other suffix is an ELF file.
-SUFFIXES = {
-    ".iso": "iso", ".img": "raw", ".raw": "raw", ".qcow2": "qcow2", ".vmdk": "vmdk",
-    ".vdi": "vdi", ".vhd": "vhd", ".ova": "ova", ".tar": "oci", ".html": "html",
-    ".json": "firecracker",
-}  # fmt: skip
+SUFFIXES = {".iso": "iso", ".img": "raw", ".raw": "raw"}
+FILE_SUFFIXES = {"iso": ".iso", "raw": ".img"}
+# What qemu-img makes of a disk image, by suffix.
+CONVERTED = {".qcow2": "qcow2", ".vmdk": "vmdk", ".vdi": "vdi", ".vhd": "vpc", ".vhdx": "vhdx"}
+OTHERS = {".ova", ".tar", ".html", ".json", ".efi"}
 
 # What `importos run` takes for a script only: argument and option.
 MAKING = {
@@ -106,7 +106,8 @@ def build(arguments: dict[str, Any]) -> int:
     if settings["json"]:
         from . import report
 
-        print(json.dumps(report.as_json(image, output, outcome, seconds), indent=1))
+        format_ = _format(settings, output)
+        print(json.dumps(report.as_json(image, output, format_, outcome, seconds), indent=1))
     return outcome.status if outcome else 0
 
 
@@ -160,7 +161,7 @@ def _store(image: Image, settings: Mapping[str, Any], progress: Progress) -> Pat
     _show_build(image, outputs[0], progress, settings)
     if not settings["dry_run"]:
         for path in outputs:
-            write_image(image, path)
+            write_image(image, path, _format(settings, path))
     if settings["report"]:
         _report(image, settings["report"], outputs[0].name)
     return outputs[0]
@@ -186,13 +187,13 @@ def run(arguments: dict[str, Any]) -> int:
     entry: Path | None = arguments["image"]
     program = "" if settings["print_command"] else _prepare_run(settings)
     _run_defaults(settings)
-    if entry is not None and _is_elf(entry):
+    if entry is not None and disk_boot.format_of(entry):
         _refuse_making(arguments, entry)
         return _run_image(settings, entry, program, progress)
     image = _build_for_run(settings, progress)
     output = _output_paths(settings)[0]
     if settings["print_command"]:
-        write_image(image, output)
+        write_image(image, output, _format(settings, output))
         return _print_command(settings, output, image.memory)
     import tempfile
 
@@ -200,7 +201,7 @@ def run(arguments: dict[str, Any]) -> int:
         if not settings["output"]:
             output = Path(folder) / output.name
         for path in settings["output"] or (output,):
-            write_image(image, path)
+            write_image(image, path, _format(settings, path))
         outcome = _boot(settings, output, image.memory, program, progress, image.options)
     return outcome.status
 
@@ -240,27 +241,26 @@ def _refuse_making(arguments: Mapping[str, Any], image: Path) -> None:
             )
 
 
-def _is_elf(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(4) == elf.MAGIC
-    except OSError:
-        return False
+def _format(settings: Mapping[str, Any], output: Path) -> str:
+    return settings["format"] or SUFFIXES.get(output.suffix, "elf")
 
 
 def _refuse_formats(settings: Mapping[str, Any]) -> None:
-    wanted = [settings["format"]] if settings["format"] else []
-    if not wanted:
-        wanted = [SUFFIXES.get(output.suffix, "elf") for output in settings["output"]]
-    for name in wanted:
-        if name != "elf":
-            raise failure(
-                "M004",
-                f"the format `{name}` is not there yet: only `elf` is",
-                notes=("QEMU, Firecracker and GRUB boot the .elf as it is",),
-                hints=("leave --format out, or give the output the suffix .elf",),
-                exit_code=EXIT_USAGE,
-            )
+    """A suffix that promises what the file would not be."""
+    for output in settings["output"] if not settings["format"] else ():
+        if output.suffix in CONVERTED:
+            disk, kind = output.with_suffix(".img"), CONVERTED[output.suffix]
+            hint = f"mkimage -o {disk}; qemu-img convert -O {kind} {disk} {output}"
+        elif output.suffix in OTHERS:
+            hint = "--format elf makes a file for QEMU, Firecracker and GRUB of any name"
+        else:
+            continue
+        raise failure(
+            "M004",
+            f"mkimage makes no `{output.suffix}`: there are elf, iso and raw (.img)",
+            hints=(hint,),
+            exit_code=EXIT_USAGE,
+        )
 
 
 def _output_paths(settings: Mapping[str, Any]) -> tuple[Path, ...]:
@@ -268,9 +268,9 @@ def _output_paths(settings: Mapping[str, Any]) -> tuple[Path, ...]:
         return settings["output"]
     entry: Path | None = settings["entry"]
     if entry is None:
-        return (Path("repl.elf"),)
+        return (Path("repl" + FILE_SUFFIXES.get(settings["format"], ".elf")),)
     name = entry.resolve().name if entry.is_dir() else entry.stem
-    return (Path(name + ".elf"),)
+    return (Path(name + FILE_SUFFIXES.get(settings["format"], ".elf")),)
 
 
 def _build_options(settings: Mapping[str, Any]) -> BuildOptions:
@@ -310,7 +310,7 @@ def _boot_words(settings: Mapping[str, Any]) -> dict[str, str]:
     if settings["override"]:
         words["override"] = "yes"
     for key, value in settings["env"]:
-        if key in words or key.replace("_", "-") in config.BOOT_KEYS:
+        if key.replace("_", "-") in config.BOOT_KEYS:
             raise failure(
                 "M004",
                 f"--env {key}: this is the name of a boot option",
@@ -332,10 +332,21 @@ def _prepare_run(settings: Mapping[str, Any]) -> str:
     from . import qemu
 
     program = qemu.find_qemu()
+    _check_medium(settings, _format(settings, _output_paths(settings)[0]))
     qemu.check_version(program)
     qemu.check_ports(settings["ports"])
     qemu.check_files(settings["disks"], settings["shares"])
     return program
+
+
+def _check_medium(settings: Mapping[str, Any], format_: str) -> None:
+    if format_ != "elf" and settings["machine"] == "microvm":
+        raise failure(
+            "M004",
+            "microvm has no BIOS that boots disks",
+            hints=("give it the .elf, or take another --machine",),
+            exit_code=EXIT_USAGE,
+        )
 
 
 def _machine(settings: Mapping[str, Any], image: Path, memory: int) -> tuple[Any, str]:
@@ -348,10 +359,14 @@ def _machine(settings: Mapping[str, Any], image: Path, memory: int) -> tuple[Any
     if settings.get("args"):
         append += ["--", *map(_quote, settings["args"])]
     name = settings["machine"] or MACHINE_DEFAULT
+    found = disk_boot.format_of(image) or _format(settings, image)
+    medium = "" if found == "elf" else found
+    _check_medium(settings, found)
     machine = qemu.Machine(
         kernel=image,
         machine=name,
-        bios=settings["bios"] or qemu.choose_bios(name),
+        medium=medium,
+        bios=settings["bios"] or ("" if medium else qemu.choose_bios(name)),
         memory=memory,
         accel=accel,
         cpu=settings["cpu"] or ("host" if accel == "kvm" else ""),

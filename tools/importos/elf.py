@@ -94,7 +94,7 @@ def parse(data: bytes) -> Kernel:
     last = max(loads, key=lambda s: s.paddr)
     _check_loads(loads, last)
     _check_pvh(data, segments)
-    multiboot = _find_multiboot(data)
+    multiboot = find_multiboot(data)
     if MARK not in data:
         raise ElfError("it is a bootable kernel, but not ImportOS: it would not find the app")
     return Kernel(data, phoff, segments, last, multiboot)
@@ -164,7 +164,7 @@ def _check_pvh(data: bytes, segments: tuple[Segment, ...]) -> None:
         raise ElfError("its note is not a PVH entry")
 
 
-def _find_multiboot(data: bytes) -> int:
+def find_multiboot(data: bytes) -> int:
     """File offset of the Multiboot header, which must carry address fields."""
     limit = min(MULTIBOOT_SEARCH, len(data) - MULTIBOOT.size + 1)
     for offset in range(0, limit, 4):

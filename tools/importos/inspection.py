@@ -13,12 +13,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import __version__, compress, elf, freeze, kernel, mkimage, payload, qemu, romfs
+from . import __version__, compress, disk_boot, elf, freeze, kernel, mkimage, payload, qemu, romfs
 from .errors import EXIT_ENVIRONMENT, ImageError, failure
 from .modules import display, read_source
 from .symbolize import Symbols, parse_symbols, read_symbols
 
 IMAGE_MAX = 4 << 30
+FORMATS = {
+    "elf": "ELF64 for Multiboot 1 and PVH",
+    "raw": "a disk that a BIOS boots",
+    "iso": "a disc or stick that a BIOS boots",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ def open_image(path: Path) -> OpenImage:
             exit_code=EXIT_ENVIRONMENT,
         ) from None
     try:
-        plain = compress.unpack(data)
+        plain = compress.unpack(disk_boot.unwrap(data))
         parsed, content = payload.read(plain)
         files = romfs.read(content.romfs) if content.romfs else {}
     except (elf.ElfError, payload.PayloadError, romfs.RomfsError) as error:
@@ -85,7 +90,7 @@ def describe(image: OpenImage) -> dict:
         "schema": 1,
         "image": {
             "path": str(image.path),
-            "format": "elf",
+            "format": disk_boot.format_of(image.path),
             "arch": "x86_64",
             "size": len(image.file),
             "sha256": hashlib.sha256(image.file).hexdigest(),
@@ -120,7 +125,7 @@ def info_text(path: Path) -> str:
     image, kern, load = told["image"], told["kernel"], told["payload"]
     stated = told["kernel"].get("version", "unknown")
     rows = [
-        ("image", f"{image['path']}: {image['size']} bytes, ELF64 for Multiboot 1 and PVH"),
+        ("image", f"{image['path']}: {image['size']} bytes, {FORMATS[image['format']]}"),
         ("sha256", image["sha256"]),
         ("kernel", f"ImportOS {stated} {kern.get('commit', '')}".rstrip()),
         (

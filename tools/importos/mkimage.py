@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from . import __version__, compress, elf, flavours, freeze, kernel, payload
+from . import __version__, compress, disk_boot, elf, flavours, freeze, kernel, payload
 from .entry import find_entry
 from .environment import site_folders
 from .errors import EXIT_ENVIRONMENT, Diagnostic, ImageError, failure
@@ -93,8 +93,12 @@ class Image:
 
     @property
     def sha256(self) -> str:
-        """Of the whole file."""
+        """Of the ELF file."""
         return hashlib.sha256(self.data).hexdigest()
+
+    def file(self, format_: str) -> bytes:
+        """The bytes of the file as "elf", or as one of disk_boot.FORMATS."""
+        return self.data if format_ == "elf" else disk_boot.make(self.data, format_)
 
 
 def build_image(options: BuildOptions) -> Image:
@@ -446,9 +450,9 @@ def check_memory(parsed: elf.Kernel, memory: int, memory_min: int) -> None:
         )
 
 
-def write_image(image: Image, path: Path) -> None:
+def write_image(image: Image, path: Path, format_: str = "elf") -> None:
     """Write the image beside (path), then rename: there is never half an image."""
-    write_atomically(path, image.data)
+    write_atomically(path, image.file(format_))
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -82,6 +83,7 @@ class Machine:
     gdb: str = ""
     qmp: str = ""
     paused: bool = False
+    medium: str = ""  # what (kernel) is: "" an ELF file, "raw" a disk, "iso" a disc
     extra: tuple[str, ...] = ()
 
 
@@ -116,10 +118,28 @@ def command(machine: Machine, qemu: str = PROGRAM) -> list[str]:
         args += ["-mon", "chardev=qmp,mode=control"]
     if machine.paused and not machine.gdb:
         args += ["-S"]
-    args += ["-kernel", str(machine.kernel)]
-    if machine.append:
+    args += _boot_medium(machine) if machine.medium else ["-kernel", str(machine.kernel)]
+    if machine.append and not machine.medium:
         args += ["-append", machine.append]
     return args + list(machine.extra)
+
+
+def _boot_medium(machine: Machine) -> list[str]:
+    """A disk or disc on a controller that the kernel does not look at: the others keep their
+    numbers. There is no command line then: its words are items of fw_cfg."""
+    kind = "ide-cd" if machine.medium == "iso" else "ide-hd"
+    drive = f"file={_escape(str(machine.kernel))},format=raw,if=none,id=boot,snapshot=on"
+    args = ["-drive", drive, "-device", f"{kind},drive=boot,bootindex=0"]
+    options, _, arguments = f" {machine.append} ".partition(" -- ")
+    words = [word.partition("=") for word in shlex.split(options)]
+    items = [(key, value) for key, _, value in words]
+    if arguments.strip():
+        items.append(("args", arguments.strip()))
+    for key, value in items:
+        # QEMU takes no empty string.
+        content = f"string={_escape(value)}" if value else f"file={os.devnull}"
+        args += ["-fw_cfg", f"name=opt/importos/{key},{content}"]
+    return args
 
 
 def _storage(machine: Machine, bus: str) -> list[str]:

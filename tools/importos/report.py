@@ -8,6 +8,7 @@ report_html.py makes a page of the same.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,17 +62,18 @@ def table(image: Image) -> str:
     return "\n".join(lines)
 
 
-def as_json(image: Image, output: Path, outcome: Any, seconds: float) -> dict:
+def as_json(image: Image, output: Path, format_: str, outcome: Any, seconds: float) -> dict:
     """The object of --json; image.schema.json describes it."""
+    data = image.file(format_)
     meta = image.kernel.meta
     told: dict[str, Any] = {
         "schema": 1,
         "image": {
             "path": str(output),
-            "format": "elf",
+            "format": format_,
             "arch": meta.arch,
-            "size": len(image.data),
-            "sha256": image.sha256,
+            "size": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
         },
         "kernel": {
             "version": meta.version,
