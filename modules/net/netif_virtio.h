@@ -27,6 +27,7 @@ struct net_card {
     unsigned posted_min; // buffers that the card must keep
     net_frame_hook_t frame_hook;
     uint64_t rx_no_memory; // frames dropped because there was no memory for them
+    uint64_t flush_at_bytes; // received: when the TLB is flushed next
     bool polling; // link_output() leaves the flush to the poll
     bool lost; // the device failed or was taken out: down for ever
 };

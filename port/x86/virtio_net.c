@@ -28,8 +28,9 @@
 #define MTU_MAX 9000
 #define BUFFER_ALIGN 64
 #define BUFFER_MIN 2048
-// With mergeable buffers: a copy of one with its headers fits an object of 8 KiB of net_memory.c.
-#define BUFFER_MERGED 8128
+// With mergeable buffers: a copy of one with its headers fits an object of 16 KiB of net_memory.c,
+// and of QEMU's 128 buffers half hold a window of lwIP's.
+#define BUFFER_MERGED 16256
 
 static struct virtio_net cards[VIRTIO_NET_MAX];
 static unsigned card_count;

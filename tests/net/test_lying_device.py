@@ -182,7 +182,7 @@ def test_a_frame_of_which_buffers_are_missing_is_reset(lying, app):
     guest, device = lying(app, OFFLOADS)
     guest.expect_text("ready\r\n")
     starts = device.starts
-    device.post_large(tcp(80, ACK, data=bytes(30000)), large_header(TCP4), used=2)
+    device.post_large(tcp(80, ACK, data=bytes(60000)), large_header(TCP4), used=2)
     wait_reset(device, starts)
     assert any(ping(device, number, mergeable=True) for number in (2, 3, 4))
     guest.at_prompt = True

@@ -276,7 +276,7 @@ def test_tcp_scales_its_window_stamps_time_and_selects(echo, wire):
     assert options[5] == struct.pack("!II", ours + 100, ours + 200)
     assert struct.unpack("!I", options[8][4:])[0] in (78, 79)
     window = struct.unpack("!H", answer[48:50])[0]
-    assert window << 4 > 65535  # 512 KiB are offered, which 16 bits could not tell
+    assert window << 4 > 65535  # 1,008 KiB are offered, which 16 bits could not tell
     send(b"a" * 100, 0, 80)
     whole = wire.wait(lambda f: (s := segment(f, 6000)) is not None and len(s[2]) > 0)
     assert whole is not None and numbers(whole)[1] == ours + 200

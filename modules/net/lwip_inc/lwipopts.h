@@ -113,7 +113,7 @@ uint16_t net_checksum(const void *data, int size);
 #define TCP_OVERSIZE 1460
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 4
-#define TCP_WND (512 * 1024) // eight of the largest segments that a card hands over
+#define TCP_WND (1008 * 1024) // 16 of the largest segments that a card hands over
 // Not each time that somebody reads 4 packets; (pcb) is tcp_recved()'s, whose peer may not scale.
 #define TCP_WND_UPDATE_THRESHOLD (TCP_WND_MAX(pcb) / 4)
 #define TCP_SND_BUF (128 * 1024)
