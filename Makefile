@@ -101,7 +101,8 @@ define package_kernel
 @$(BIN)/python tools/dev/package_kernel.py $< $(DATA) --micropython-dir $(MICROPY_DIR)
 @touch $@
 endef
-PACKAGED_WITH := tools/dev/package_kernel.py $(BUILD)/stamps/pyproject.toml
+PACKAGED_WITH := tools/dev/package_kernel.py $(BUILD)/stamps/pyproject.toml \
+	$(wildcard port/x86/bios/* port/x86/unpack/*)
 $(BUILD)/stamps/flavour-full: $(KERNEL) $(PACKAGED_WITH)
 	$(package_kernel)
 $(BUILD)/stamps/flavour-%: $(BUILD)/kernel-%/kernel.elf $(PACKAGED_WITH)

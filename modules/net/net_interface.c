@@ -356,8 +356,11 @@ static mp_obj_t net_config(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
     mp_arg_parse_all(n_args, pos_args, kw_args, MP_ARRAY_SIZE(allowed), allowed, args);
-    struct net_card *card = args[ARG_nic].u_obj == mp_const_none ? net_card_get(0) :
-        network_lan_card(args[ARG_nic].u_obj);
+    mp_obj_t nic = args[ARG_nic].u_obj;
+    if (nic != mp_const_none && !mp_obj_is_type(nic, &network_lan_type)) {
+        mp_raise_TypeError(MP_ERROR_TEXT("nic is not a net.Interface"));
+    }
+    struct net_card *card = nic == mp_const_none ? net_card_get(0) : network_lan_card(nic);
     if (card == NULL) {
         mp_raise_OSError(MP_ENODEV);
     }

@@ -63,6 +63,16 @@ disk = machine.Disk(0)
 """
 
 
+# Calls that go through, or fail otherwise, with a keyword whose value is of no use.
+KEYWORD = """
+try:
+    {function}(**{{"{name}": object()}})
+except Exception as error:
+    if "keyword" in str(error):
+        print("{function}({name}=):", error)
+"""
+
+
 def parsed(module: str) -> ast.Module:
     return ast.parse((STUBS / f"{MODULES[module]}.pyi").read_text("utf-8"))
 
@@ -117,6 +127,23 @@ def test_modules(listed):
     for module, found in listed(MODULES).items():
         stub = names(parsed(module).body) - ONLY_STUBS.get(module, set())
         assert stub == found, module
+
+
+def test_functions_take_the_keywords_of_their_stubs(boot, build_image):
+    calls = {
+        (f"{module}.{node.name}", argument.arg)
+        for module in MODULES
+        for node in parsed(module).body
+        if isinstance(node, ast.FunctionDef)
+        for argument in [*node.args.args, *node.args.kwonlyargs]
+    }
+    assert ("os.every", "start") in calls
+    assert ("os.exit", "status") not in calls
+    tries = "".join(KEYWORD.format(function=f, name=name) for f, name in sorted(calls))
+    imports = "import machine, net, network, os, os.path, time\n"
+    guest = boot(build_image(imports + tries + "print('tried')\nos.exit(0)\n"), network=True)
+    guest.expect_exit(0)
+    assert guest.log_text().replace("\r", "").strip().splitlines()[0] == "tried"
 
 
 def test_objects(listed):

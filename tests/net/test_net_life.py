@@ -10,6 +10,8 @@ import struct
 import threading
 import time
 
+import pytest
+from guest import PythonError
 from wire import ACK, SYN, tcp, udp
 
 
@@ -36,6 +38,17 @@ def test_soft_resets_close_everything(boot, repl_image):
         guest.prompt()
     # Ports were free each time, or bind() had raised; and nothing piles up.
     assert used[-1] <= used[2] + 4096, used
+    guest.at_prompt = True
+
+
+@pytest.mark.parametrize("nic", ["5", "'eth0'", "object()"])
+def test_a_card_must_be_one(boot, repl_image, nic):
+    guest = boot(repl_image, network=True)
+    guest.prompt()
+    guest.run("import net")
+    with pytest.raises(PythonError, match="nic is not a net"):
+        guest.exec(f"net.config('dhcp', nic={nic})")
+    guest.exec("net.config('dhcp', nic=net.eth0)")
     guest.at_prompt = True
 
 

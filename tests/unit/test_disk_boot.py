@@ -115,7 +115,7 @@ def test_the_suffix_or_the_option_choose_the_format(command, folder):
     found = {n: disk_boot.format_of(Path(n)) for n in ("a.iso", "a.img", "a.elf", "app.py")}
     assert found == {"a.iso": "iso", "a.img": "raw", "a.elf": "elf", "app.py": ""}
     assert disk_boot.unwrap(Path("a.iso").read_bytes()) == Path("a.elf").read_bytes()
-    command("mkimage", "-q", "app.py", "--format", "raw")
+    assert "  Building app.img: 1024 KiB (" in command("mkimage", "app.py", "-f", "raw").err
     assert disk_boot.format_of(Path("app.img")) == "raw"
     assert "a disc or stick that a BIOS boots" in command("importos", "info", "a.iso").out
     assert "/rom/main.mpy" in command("importos", "ls", "a.img").out

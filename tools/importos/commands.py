@@ -461,7 +461,7 @@ def _show_build(image: Image, output: Path, progress: Progress, settings: Mappin
     packed = ", compressed" if image.plain_size != len(image.data) else ""
     progress.line(
         "Building",
-        f"{output.name}: {kib(len(image.data))} KiB "
+        f"{output.name}: {kib(len(image.file(_format(settings, output))))} KiB "
         f"(kernel {image.choice.meta.flavour} {kib(kernel_size)}, code {kib(code)}, "
         f"files {kib(files)}{packed})",
     )
