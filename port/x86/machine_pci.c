@@ -14,8 +14,6 @@
 #include "pci.h"
 
 #define CONFIG_SIZE 4096 // bytes, with PCI Express
-#define COMMAND 4
-#define COMMAND_INTX_DISABLE (1u << 10)
 
 struct pci_object {
     mp_obj_base_t base;
@@ -75,8 +73,7 @@ static void open_intx(struct pci_irq *self) {
     if (self->device->irq < 0) {
         mp_raise_OSError(MP_ENODEV);
     }
-    uint16_t command = pci_read16(self->device, COMMAND);
-    pci_write16(self->device, COMMAND, command & ~COMMAND_INTX_DISABLE);
+    pci_intx(self->device, true);
     self->irq = self->device->irq;
 }
 

@@ -298,7 +298,8 @@ static uint64_t free_end(void) {
     return wanted ? end : 0;
 }
 
-// Below 4 GiB for all of them: a wide BAR's upper half is 0 already.
+// Below 4 GiB for all of them: a wide BAR's upper half is 0 already. The function is told of the
+// place by pci_map_bar(): until then the BAR is 0, which is none, and the host need not map it.
 static void place_bars(void) {
     uint64_t end = free_end();
     if (end == 0) {
@@ -316,7 +317,7 @@ static void place_bars(void) {
             uint64_t at = (end - bar->size) & ~(bar->size - 1); // naturally aligned
             if (at >= start && start != 0) {
                 end = bar->address = at;
-                pci_write32(device, REG_BAR + 4 * (n % PCI_BAR_MAX), (uint32_t)at);
+                bar->unwritten = true;
             }
         }
     }
@@ -371,14 +372,23 @@ void pci_enable(const struct pci_device *device) {
     pci_write16(device, REG_COMMAND, command | COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER);
 }
 
-uintptr_t pci_map_bar(const struct pci_device *device, unsigned n, uint64_t offset,
+void pci_intx(const struct pci_device *device, bool on) {
+    uint16_t command = pci_read16(device, REG_COMMAND) & (uint16_t) ~COMMAND_INTX_OFF;
+    pci_write16(device, REG_COMMAND, on ? command : command | COMMAND_INTX_OFF);
+}
+
+uintptr_t pci_map_bar(struct pci_device *device, unsigned n, uint64_t offset,
     uint64_t size) {
     if (n >= PCI_BAR_MAX || size == 0) {
         return 0;
     }
-    const struct pci_bar *bar = &device->bar[n];
+    struct pci_bar *bar = &device->bar[n];
     if (bar->io || bar->address == 0 || offset > bar->size || size > bar->size - offset) {
         return 0;
+    }
+    if (bar->unwritten) {
+        bar->unwritten = false;
+        pci_write32(device, REG_BAR + 4 * n, (uint32_t)bar->address);
     }
     return memory_map_device(bar->address + offset, size);
 }
@@ -437,6 +447,5 @@ void pci_msix_close(struct pci_device *device) {
     unsigned control_offset = device->msix_capability + MSIX_CONTROL;
     uint16_t control = pci_read16(device, control_offset);
     pci_write16(device, control_offset, control & (uint16_t) ~MSIX_ENABLE);
-    uint16_t command = pci_read16(device, REG_COMMAND);
-    pci_write16(device, REG_COMMAND, command & (uint16_t) ~COMMAND_INTX_OFF);
+    pci_intx(device, true);
 }

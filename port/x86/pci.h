@@ -29,6 +29,7 @@ struct pci_bar {
     bool io;
     bool prefetchable;
     bool wide; // 64 bits: takes the next BAR's place too
+    bool unwritten; // (address) is reserved; pci_map_bar() tells the function
 };
 
 struct pci_device {
@@ -73,10 +74,12 @@ unsigned pci_capability_find(const struct pci_device *device, uint8_t id);
 
 // Let the function answer at its BARs and read and write memory by itself.
 void pci_enable(const struct pci_device *device);
+// Whether it may pull its INTx line. Off while nobody handles it: the line may be shared.
+void pci_intx(const struct pci_device *device, bool on);
 
 // Map (size) bytes at (offset) of memory BAR (n), uncached. Returns the address, or 0: no such
 // BAR, out of its bounds, not assigned, or no page table left.
-uintptr_t pci_map_bar(const struct pci_device *device, unsigned n, uint64_t offset, uint64_t size);
+uintptr_t pci_map_bar(struct pci_device *device, unsigned n, uint64_t offset, uint64_t size);
 
 // Map the MSI-X table, mask every vector, and turn MSI-X on and INTx off. Idempotent.
 // -ENODEV: the function has none; -EIO: the table does not lie in a memory BAR.

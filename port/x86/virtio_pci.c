@@ -173,6 +173,7 @@ static int irq_open(struct virtio_device *device) {
     if (irq_owner((unsigned)device->queue_irq) == NULL) {
         irq_set_wiring((unsigned)device->queue_irq, IRQ_LEVEL);
     }
+    pci_intx(device->pci, true);
     return 0;
 }
 
@@ -245,6 +246,7 @@ static bool read_device(struct virtio_device *device, struct pci_device *pci) {
     device->id = pci->device >= PCI_DEVICE_MODERN ?
         (uint16_t)(pci->device - PCI_DEVICE_MODERN) : pci->subsystem;
     pci_enable(pci);
+    pci_intx(pci, false);
     unsigned steps = 0;
     unsigned capability = 0;
     while ((capability = pci_capability_next(pci, capability, &steps)) != 0) {
