@@ -27,6 +27,10 @@ static bool interrupts_enabled(void) {
     return flags & CPU_RFLAGS_IF;
 }
 
+bool virtio_may_halt(void) {
+    return clock_is_known() && interrupts_enabled();
+}
+
 // One halt, ended by any interrupt and by (deadline_ns).
 static void halt(struct virtqueue *queue, uint64_t deadline_ns) {
     struct timer timer = { .fire = timer_fired };

@@ -11,6 +11,9 @@
 
 #include "virtio.h"
 
+// Could virtio_wait() halt now? Not while the clock is not known, at boot, or interrupts are off.
+bool virtio_may_halt(void);
+
 // Wait until the device has used a buffer of (queue), whose interrupt is off outside of here.
 // False: not within (limit_ns). The CPU halts meanwhile and interrupt handlers run; where that
 // cannot be (interrupts are off, or virtio_irq_open() got none) the queue is polled.
