@@ -12,6 +12,8 @@
 #include "py/objtuple.h"
 #include "py/runtime.h"
 #include "extmod/vfs.h"
+#include "extmod/vfs_fat.h"
+#include "extmod/vfs_lfs.h"
 
 #include "drive.h"
 #include "machine_disk.h"
@@ -339,6 +341,92 @@ static mp_obj_t machine_disk_sync_all(void) {
 static MP_DEFINE_CONST_FUN_OBJ_0(machine_disk_sync_all_fun_obj, machine_disk_sync_all);
 static MP_DEFINE_CONST_STATICMETHOD_OBJ(machine_disk_sync_all_obj,
     MP_ROM_PTR(&machine_disk_sync_all_fun_obj));
+
+// --- mounting at boot -----------------------------------------------------------------------
+
+// littlefs is made for kilobytes of RAM. With a map of the free blocks of 128 MiB it seldom has to
+// look for them, and our disks can be read in pieces of any size.
+static mp_obj_t new_littlefs(mp_obj_t volume) {
+    const mp_obj_t args[] = {
+        volume, MP_OBJ_NEW_QSTR(MP_QSTR_readsize), MP_OBJ_NEW_SMALL_INT(4),
+        MP_OBJ_NEW_QSTR(MP_QSTR_lookahead), MP_OBJ_NEW_SMALL_INT(4096),
+    };
+    return MP_OBJ_TYPE_GET_SLOT(&mp_type_vfs_lfs2, make_new)(&mp_type_vfs_lfs2, 1, 2, args);
+}
+
+static mp_obj_t new_fat(mp_obj_t volume) {
+    return MP_OBJ_TYPE_GET_SLOT(&mp_fat_vfs_type, make_new)(&mp_fat_vfs_type, 1, 0, &volume);
+}
+
+// False: it has no known file system.
+static bool mount_volume(mp_obj_t volume, mp_obj_t point) {
+    const struct machine_disk *self = MP_OBJ_TO_PTR(volume);
+    if (self->format.kind == VOLUME_UNKNOWN) {
+        return false;
+    }
+    mp_obj_t args[] = {
+        self->format.kind == VOLUME_LITTLEFS ? new_littlefs(volume) : new_fat(volume), point,
+    };
+    mp_vfs_mount(MP_ARRAY_SIZE(args), args, (mp_map_t *)&mp_const_empty_map);
+    return true;
+}
+
+// The first volume of a disk that has a known file system. False: there is none.
+static bool mount_disk(unsigned number, mp_obj_t point) {
+    mp_obj_t disk = disk_new(number, 0, 0);
+    if (mount_volume(disk, point)) {
+        return true;
+    }
+    struct volume volume = volume_of(MP_OBJ_TO_PTR(disk));
+    struct volume_partition *list = m_new(struct volume_partition, VOLUME_PARTITION_MAX);
+    int count = volume_partitions(&volume, list, VOLUME_PARTITION_MAX);
+    check(count);
+    for (int i = 0; i < count; i++) {
+        if (mount_volume(disk_new(number, list[i].number, 0), point)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool try_mount(unsigned number, mp_obj_t point) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        bool mounted = mount_disk(number, point);
+        nlr_pop();
+        return mounted;
+    }
+    mp_obj_t error = MP_OBJ_FROM_PTR(nlr.ret_val);
+    if (!mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(error)),
+        MP_OBJ_FROM_PTR(&mp_type_OSError))) {
+        nlr_jump(nlr.ret_val);
+    }
+    mp_printf(&mp_plat_print, "disk%u: cannot be mounted: ", number);
+    mp_obj_print(error, PRINT_STR);
+    mp_print_str(&mp_plat_print, "\n");
+    return false;
+}
+
+static mp_obj_t mount_point(unsigned number) {
+    char name[] = "/disk0";
+    _Static_assert(VIRTIO_BLK_MAX <= 10, "one digit");
+    name[sizeof(name) - 2] += number;
+    return mp_obj_new_str_from_cstr(name);
+}
+
+// In C because it runs at each boot: what Python does once costs a machine that translates code
+// more than the disk itself.
+static mp_obj_t machine_disk_mount_all(void) {
+    bool root = false;
+    for (unsigned n = 0; n < drive_count(); n++) {
+        if (drive_get(n) != NULL) {
+            bool mounted = try_mount(n, root ? mount_point(n) : MP_OBJ_NEW_QSTR(MP_QSTR__slash_));
+            root = root || mounted;
+        }
+    }
+    return mp_obj_new_bool(root);
+}
+MP_DEFINE_CONST_FUN_OBJ_0(machine_disk_mount_all_obj, machine_disk_mount_all);
 
 static const mp_rom_map_elem_t machine_disk_locals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_readblocks), MP_ROM_PTR(&machine_disk_readblocks_obj) },

@@ -22,6 +22,7 @@
     { MP_ROM_QSTR(MP_QSTR_Console), MP_ROM_PTR(&machine_console_type) }, \
     { MP_ROM_QSTR(MP_QSTR_Disk), MP_ROM_PTR(&machine_disk_type) }, \
     { MP_ROM_QSTR(MP_QSTR_Share), MP_ROM_PTR(&machine_share_type) }, \
+    { MP_ROM_QSTR(MP_QSTR__mount_disks), MP_ROM_PTR(&machine_disk_mount_all_obj) }, \
     { MP_ROM_QSTR(MP_QSTR__ramdisk), MP_ROM_PTR(&ramdisk_get_obj) },
 #else
 #define MACHINE_DISKS
