@@ -159,20 +159,15 @@ static bool batch_add(struct blockcache *cache, unsigned *count, bool write, uin
 // Add the sectors (mask) of a page, run by run. False: not all of them found room.
 static bool batch_add_sectors(struct blockcache *cache, unsigned *count, bool write,
     struct blockcache_page *page, uint8_t mask) {
-    for (unsigned first = 0; first < SECTORS;) {
-        if (!(mask & 1u << first)) {
-            first++;
-            continue;
-        }
-        unsigned end = first + 1;
-        while (end < SECTORS && mask & 1u << end) {
-            end++;
-        }
+    unsigned left = mask;
+    while (left != 0) {
+        unsigned first = (unsigned)__builtin_ctz(left);
+        unsigned length = (unsigned)__builtin_ctz(~(left >> first));
         if (!batch_add(cache, count, write, page->number * SECTORS + first,
-            page_data(cache, page) + first * BLOCK_SECTOR, (end - first) * BLOCK_SECTOR)) {
+            page_data(cache, page) + first * BLOCK_SECTOR, length * BLOCK_SECTOR)) {
             return false;
         }
-        first = end;
+        left &= left + (1u << first); // without its lowest run of ones
     }
     return true;
 }
@@ -304,12 +299,13 @@ static int fill(struct blockcache *cache, struct blockcache_page *page, uint8_t 
 }
 
 // Pages to read behind page (number). Two before it were used not long ago: a sequential reader,
-// who will want more. One: it may be a read across the border of two pages.
+// who will want more. One: it may be a read across the border of two pages. At the start of the
+// disk is what tells of the rest: littlefs has it in two blocks, partition tables in more.
 static unsigned read_ahead(struct blockcache *cache, uint64_t number) {
-    if (number == 0 || find(cache, number - 1) == NULL) {
+    if (number != 0 && find(cache, number - 1) == NULL) {
         return 0;
     }
-    if (number == 1 || find(cache, number - 2) == NULL) {
+    if (number <= 1 || find(cache, number - 2) == NULL) {
         return READ_AHEAD_FIRST;
     }
     return cache->page_count / 4 < READ_AHEAD ? cache->page_count / 4 : READ_AHEAD;
