@@ -45,7 +45,12 @@ void drive_boot(void) {
         if (memory != NULL) {
             uint8_t *driver = memory + driver_offset(page_count);
             struct drive *drive = (struct drive *)(void *)(driver + virtio_blk_memory_size());
-            *drive = (struct drive) { .blk = blk, .pages = memory, .page_count = page_count };
+            // The cache, most of it, is made when it is used.
+            drive->blk = blk;
+            drive->info = (struct virtio_blk_info) { 0 };
+            drive->pages = memory;
+            drive->page_count = page_count;
+            drive->tried = drive->started = drive->unflushed = false;
             drives[count] = drive;
         }
         count++;

@@ -63,23 +63,40 @@ void heap_boot(size_t limit) {
     }
 }
 
-// Cut (size) bytes off the end of a region, where no area of the heap lies.
+static void subtract(size_t size) {
+    total = total > size ? total - size : 0;
+}
+
+// Before there is a heap, cut (size) bytes off the start of a region: the first pages of Python's
+// heap are beside them, and the host has to find memory for one place and not for two.
+static void *reserve_first(size_t size) {
+    for (unsigned i = 0; i < whole_count; i++) {
+        if (whole[i].size >= size + HEAP_FIRST_MIN) {
+            void *start = (void *)whole[i].start;
+            whole[i].start += size;
+            whole[i].size -= size;
+            subtract(size);
+            return start;
+        }
+    }
+    return NULL;
+}
+
+// Later off its end, where no area of the heap lies.
 void *heap_reserve(size_t size) {
-    bool running = unused_count > 0;
-    struct memory_region *from = running ? unused : whole;
-    unsigned count = running ? unused_count : whole_count;
     size = page_up(size);
+    if (unused_count == 0) {
+        return reserve_first(size);
+    }
     for (unsigned i = 0; i < whole_count; i++) {
         uintptr_t end = whole[i].start + whole[i].size;
-        for (unsigned n = 0; n < count; n++) {
-            if (from[n].start + from[n].size == end && from[n].size > size &&
-                (running ? budget > size : whole[i].size >= size + HEAP_FIRST_MIN)) {
+        for (unsigned n = 0; n < unused_count; n++) {
+            if (unused[n].start + unused[n].size == end && unused[n].size > size &&
+                budget > size) {
                 whole[i].size -= size;
-                total = total > size ? total - size : 0;
-                if (running) {
-                    from[n].size -= size;
-                    budget -= size;
-                }
+                unused[n].size -= size;
+                budget -= size;
+                subtract(size);
                 return (void *)(end - size);
             }
         }
