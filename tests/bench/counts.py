@@ -18,7 +18,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import boot, perf, timing
+from . import boot, disk, perf, timing
 from .measure import plain_table
 from .running import Guest, Settings
 from .targets import HERE, Target
@@ -45,6 +45,7 @@ def measure() -> Counts:
     with ThreadPoolExecutor(2) as pool:
         for machine in MACHINES:
             jobs[f"boot to exit, {machine}"] = pool.submit(boot_count, machine)
+        jobs["blocks of code that a disk adds to a boot"] = pool.submit(disk_blocks)
         jobs["idle second"] = pool.submit(idle_count)
         interrupts = pool.submit(interrupt_counts)
         scripts = {
@@ -73,6 +74,11 @@ def boot_count(machine: str) -> int:
         for name in ("importos", "empty")
     )
     return ours - empty
+
+
+def disk_blocks() -> int:
+    """Not instructions: the code that runs once costs more than running it (docs/disks.md)."""
+    return _with_settings(disk.boot_blocks, Target("importos"), "pc")
 
 
 def idle_count(app: str = "nap", naps: tuple[int, int] = NAPS, *device: str) -> int:

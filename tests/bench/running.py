@@ -70,7 +70,7 @@ class GuestError(Exception):
 
 class Guest:
     """A started guest; use it in `with`. (count) counts instructions: "" not, "blocks" for a
-    translated block at a time, "exact" for each one; (extra) are further arguments of QEMU,
+    translated block at a time, "exact" for each one, or "translated" blocks; (extra) are further arguments of QEMU,
     (properties) of its network card, such as ",csum=off"."""
 
     def __init__(
@@ -142,12 +142,13 @@ class Guest:
         path.write_bytes(bytes(4096))
         with path.open("r+b") as file:
             self.counter = mmap.mmap(file.fileno(), 4096)
-        exact = ",exact=on" if how == "exact" else ""
+        option = "" if how == "blocks" else f",{how}=on"
         plugin = targets.plugin(self.settings.directory)
-        return ["-plugin", f"{plugin},count={path}{exact}"]
+        return ["-plugin", f"{plugin},count={path}{option}"]
 
     def instructions(self) -> int:
-        """Guest instructions executed so far; a guest that does not count has executed none."""
+        """Guest instructions executed so far, or blocks translated, as (count) said. 0: not
+        counted."""
         return struct.unpack_from("<Q", self.counter)[0] if self.counter else 0
 
     def cpu(self) -> float:
