@@ -70,8 +70,8 @@ class GuestError(Exception):
 
 class Guest:
     """A started guest; use it in `with`. (count) counts instructions: "" not, "blocks" for a
-    translated block at a time, "exact" for each one, or "translated" blocks; (extra) are further arguments of QEMU,
-    (properties) of its network card, such as ",csum=off"."""
+    translated block at a time, "exact" for each one; or the blocks that are "translated". (extra)
+    are further arguments of QEMU, (properties) of its network card, such as ",csum=off"."""
 
     def __init__(
         self,
