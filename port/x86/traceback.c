@@ -65,7 +65,8 @@ static bool is_code_state(const mp_code_state_t *state) {
            && state->sp >= state->state - 1 && (const void *)state->sp <= top;
 }
 
-// The function's name and the line of (state)->ip, out of the bytecode's prelude (py/bc.h).
+// The function's name and its line, out of the bytecode's prelude (py/bc.h). (state)->ip is one byte
+// behind the last opcode that could raise (patches/py/vm.c.patch).
 static void print_frame(const mp_code_state_t *state) {
     const mp_obj_fun_bc_t *fun = state->fun_bc;
     const byte *ip = fun->bytecode;
@@ -85,7 +86,7 @@ static void print_frame(const mp_code_state_t *state) {
     kprintf("  File \"%s\"", qstr_str(names[0]));
     if (!is_native(fun)) {
         kprintf(", line %u", (unsigned)mp_bytecode_get_source_line(ip, line_info_top,
-            state->ip - code));
+            state->ip > code ? state->ip - code - 1 : 0));
     }
     kprintf(", in %s\n", qstr_str(names[name]));
 }

@@ -229,6 +229,115 @@ assert many(1, 2, 3, 4) == (1, 2, 3, 4, 5, (), 6, {})
 assert many(1, 2, 3, 4, 0, 7, f=8, g=9) == (1, 2, 3, 4, 0, (7,), 8, {"g": 9})
 """
 
+LOOPS = """\
+class Fails:
+    def __bool__(self):
+        raise KeyError
+
+def in_if(thing):
+    n = 0
+    while n < 3:
+        n += 1
+    if thing:
+        n += 1
+
+def in_or(thing):
+    for i in range(3):
+        pass
+    return (
+        thing or i
+    )
+
+def in_name(do):
+    if do:
+        here = 1
+    for i in range(2):
+        pass
+    return here
+
+def in_for(things):
+    got = []
+    for x in things:
+        got.append(x)
+    return got[9]
+
+def line(function, argument):
+    import io, sys
+    out = io.StringIO()
+    try:
+        function(argument)
+    except Exception as e:
+        sys.print_exception(e, out)
+    frames = [x for x in out.getvalue().split("\\n") if "in " + function.__name__ in x]
+    return int(frames[-1].split("line ")[1].split(",")[0])
+
+first = line(in_if, Fails())
+assert line(in_or, Fails()) - first == 7
+assert line(in_name, 0) - first == 15
+assert line(in_for, {1: 2}) - first == 21
+
+# An exception that comes in a handler is not for that handler again.
+def handlers():
+    done = []
+    for i in range(3):
+        try:
+            try:
+                if i or Fails():
+                    done.append(i)
+                    raise IndexError
+            except KeyError:
+                done.append("key")
+                if Fails():
+                    pass
+            finally:
+                done.append("finally")
+        except (KeyError, IndexError) as e:
+            done.append(type(e).__name__)
+    return done
+
+done = handlers()
+assert done[:4] == ["key", "finally", "KeyError", 1]
+assert done[4:] == ["finally", "IndexError", 2, "finally", "IndexError"]
+
+def inner():
+    try:
+        got = yield 1
+        while True:
+            got = yield got
+    except ValueError:
+        yield "caught"
+    finally:
+        yield "finally"
+
+def outer():
+    return (yield from inner())
+
+g = outer()
+assert next(g) == 1 and g.send(7) == 7 and g.throw(ValueError) == "caught"
+assert next(g) == "finally" and list(g) == []
+g = outer()
+try:
+    g.throw(KeyError)
+except KeyError:
+    pass
+assert list(g) == []
+
+class Changes:
+    def __init__(self, things):
+        self.things = things
+
+    def __eq__(self, other):
+        self.things.clear()
+        return False
+
+things = [1, 2, 3]
+things[0] = Changes(things)
+assert 5 not in things and things == []
+assert 2 in [1, 2] and 3 not in (1, 2) and True in [1] and "a" in ["b", "a"] and None not in []
+nan = float("nan")
+assert 1 in (1.0,) and nan not in [0.0] and [] in ([],)
+"""
+
 
 @pytest.mark.parametrize("code", NAMES.values(), ids=NAMES)
 def test_names(guest, code):
@@ -237,8 +346,8 @@ def test_names(guest, code):
 
 @pytest.mark.parametrize(
     "code",
-    [DICTIONARIES, MEMORY, TEXT, CALLS],
-    ids=["dictionaries", "memory", "text", "calls"],
+    [DICTIONARIES, MEMORY, TEXT, CALLS, LOOPS],
+    ids=["dictionaries", "memory", "text", "calls", "loops"],
 )
 def test_as_before(guest, code):
     assert guest.exec(RANDOM + code + "print('right')").strip() == "right"
