@@ -65,8 +65,8 @@ static bool is_code_state(const mp_code_state_t *state) {
            && state->sp >= state->state - 1 && (const void *)state->sp <= top;
 }
 
-// The function's name and its line, out of the bytecode's prelude (py/bc.h). (state)->ip is one byte
-// behind the last opcode that could raise (patches/py/vm.c.patch).
+// The function's name and its line, out of the bytecode's prelude (py/bc.h). (state)->ip is one
+// byte behind the last opcode that could raise (patches/py/vm.c.patch).
 static void print_frame(const mp_code_state_t *state) {
     const mp_obj_fun_bc_t *fun = state->fun_bc;
     const byte *ip = fun->bytecode;
