@@ -280,6 +280,8 @@ static mp_obj_t machine_disk_info(mp_obj_t self_in) {
     struct machine_disk *self = MP_OBJ_TO_PTR(self_in);
     struct virtio_blk_info info;
     drive_info(self->disk, &info);
+    struct volume volume = volume_of(self);
+    volume_detect(&volume, &self->format); // it may have been formatted since
     mp_obj_t items[] = {
         mp_obj_new_int_from_uint(self->partition != 0 ? self->size : info.sectors *BLOCK_SECTOR),
         MP_OBJ_NEW_SMALL_INT(info.block_size),

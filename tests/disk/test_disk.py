@@ -101,6 +101,7 @@ def test_physical_blocks_of_any_size(
     guest = boot(repl_image, extra=attach(make_disk(), device=options))
     guest.prompt()
     guest.exec(f"{FORMAT}; assert d.info().sector_size == {block}")
+    assert guest.exec("print(d.info().filesystem)") == "littlefs\n"
     guest.exec("f = open('/d/a', 'w'); f.write('x' * 5000); f.close()")
     guest.exec("b = bytearray(10); assert d.writeblocks(9, b'odd', 77) == 0")
     guest.exec("d.readblocks(9, b, 76); assert bytes(b[1:4]) == b'odd'")

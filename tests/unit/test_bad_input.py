@@ -6,8 +6,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import struct
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import elf_builder
 import fake_qemu
@@ -312,6 +317,42 @@ def test_an_output_that_cannot_be_written(build):
     assert "error[M304]: the output cannot be written: No such file or directory\n" in err
     err = build({"app.py": "", "out/x": ""}, "-o", "out", code=3)
     assert "error[M304]: the output cannot be written: it is a folder\n" in err
+
+
+def test_a_pipe_is_written_to_and_not_replaced(command, folder):
+    root = folder({"app.py": ""})
+    os.mkfifo(root / "pipe")
+    with ThreadPoolExecutor() as reader:
+        got = reader.submit((root / "pipe").read_bytes)
+        assert command("mkimage", "-q", "app.py", "-o", "pipe").code == 0
+    assert got.result(timeout=20).startswith(elf.MAGIC)
+    assert (root / "pipe").is_fifo()
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full")
+@pytest.mark.parametrize("arguments", [["ls", "app.elf"], ["cat", "app.elf", "main.mpy"]])
+def test_a_full_disk_behind_standard_output(folder, command, arguments):
+    root = folder({"app.py": ""})
+    command("mkimage", "-q", "app.py")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "importos", *arguments],
+            cwd=root,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert done.stderr == "error[M304]: the output cannot be written: No space left on device\n"
+    assert done.returncode == 3
+
+
+def test_a_folder_that_is_gone(folder, command):
+    root = folder({"app.py": "", "x/y": ""})
+    os.chdir(root / "x")
+    shutil.rmtree(root / "x")
+    result = command("mkimage", root / "app.py", "-o", "out.elf")
+    assert (result.code, result.err) == (3, "error[M304]: the current folder is gone\n")
 
 
 def test_an_option_that_the_kernel_could_not_keep(build):

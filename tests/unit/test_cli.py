@@ -226,7 +226,8 @@ def test_a_crash_is_told_with_the_end_of_the_console(command, folder, monkeypatc
     result = command("importos", "run", "app.py", "-q")
     assert result.code == 125
     assert result.err == (
-        "error[M401]: app.elf: the machine was reset: a triple fault, or machine.reset()\n"
+        "error[M401]: app.elf: the machine was reset: a triple fault, a watchdog, "
+        "or machine.reset()\n"
         "note: the last lines of the console:\n"
         "  | one\n"
         "  | two\n"

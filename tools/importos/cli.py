@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Any
 import click
 
 from . import __version__, cli_disk, cli_types
-from .errors import EXIT_INTERNAL, EXIT_USAGE, ImageError
+from .errors import EXIT_ENVIRONMENT, EXIT_INTERNAL, EXIT_USAGE, ImageError
 from .qemu import ACCELERATORS, MACHINES
 
 FORMATS = ["elf", "iso", "raw"]
@@ -353,8 +354,10 @@ def completion(shell: str) -> None:
 def main(command: click.Command = importos, name: str = "importos") -> None:
     """Run a command; every way out of the program is here."""
     color = _early_color(sys.argv)
+    _check_folder()
     try:
         command.main(prog_name=name, standalone_mode=False)
+        sys.stdout.flush()
     except ImageError as error:
         from .diagnostics import show
 
@@ -372,11 +375,33 @@ def main(command: click.Command = importos, name: str = "importos") -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(1)
-    except Exception:
-        _internal_error()
-        sys.exit(EXIT_INTERNAL)
+    except Exception as error:
+        sys.exit(_unexpected(error))
+
+
+def _check_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError:
+        click.echo("error[M304]: the current folder is gone", err=True)
+        sys.exit(EXIT_ENVIRONMENT)
+
+
+def _unexpected(error: Exception) -> int:
+    """The status for an exception that nobody caught: a bug of ours, unless a disk is full."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        click.echo(f"error[M304]: the output cannot be written: {error.strerror}", err=True)
+        _drop_output()
+        return EXIT_ENVIRONMENT
+    _internal_error()
+    return EXIT_INTERNAL
+
+
+def _drop_output() -> None:
+    """What is still in standard output's buffer has nowhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def mkimage_main() -> None:

@@ -456,11 +456,17 @@ def write_image(image: Image, path: Path, format_: str = "elf") -> None:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write (data) to a temporary file in the same folder, then rename it to (path)."""
+    """Write (data) to a temporary file in the same folder, then rename it to (path).
+
+    A device or a pipe is written to: it must not be replaced.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         if path.is_dir():
             raise IsADirectoryError(21, "it is a folder")
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
         try:
             temporary.write_bytes(data)
             os.replace(temporary, path)

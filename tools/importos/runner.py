@@ -105,7 +105,8 @@ def _judge_plain_end(seen: Evidence, told: int | None) -> Outcome:
     if seen.shutdown == "guest-reset":
         if seen.reset_wanted:
             return Outcome(0, "reset")
-        return Outcome(STATUS_PANIC, "the machine was reset: a triple fault, or machine.reset()")
+        why = "a triple fault, a watchdog, or machine.reset()"
+        return Outcome(STATUS_PANIC, f"the machine was reset: {why}")
     if seen.shutdown == "guest-panic":
         return Outcome(STATUS_PANIC, "the guest reported a panic")
     return Outcome(STATUS_PANIC, "QEMU ended and did not say why")
