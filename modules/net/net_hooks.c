@@ -81,6 +81,38 @@ u32_t net_tcp_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *rem
 
 uint16_t net_tcp_segment_max, net_tcp_packet_size;
 
+// --- which connection ---------------------------------------------------------------------------
+
+#define TABLE_BITS 10
+static struct tcp_pcb *table[1 << TABLE_BITS];
+
+static struct tcp_pcb **table_place(const ip_addr_t *remote, u16_t remote_port, u16_t local_port) {
+    u32_t word = IP_IS_V6(remote) ? ip_2_ip6(remote)->addr[3] : ip_2_ip4(remote)->addr;
+    word ^= (u32_t)local_port << 16 | remote_port;
+    return &table[word * 0x9e3779b1u >> (32 - TABLE_BITS)];
+}
+
+struct tcp_pcb *net_tcp_find(const struct tcp_hdr *header) {
+    struct tcp_pcb *pcb = *table_place(ip_current_src_addr(), header->src, header->dest);
+    bool found = pcb != NULL && pcb->remote_port == header->src &&
+        pcb->local_port == header->dest &&
+        ip_addr_eq(&pcb->remote_ip, ip_current_src_addr()) &&
+        ip_addr_eq(&pcb->local_ip, ip_current_dest_addr()) && pcb->netif_idx == NETIF_NO_INDEX &&
+        pcb->state != CLOSED && pcb->state != TIME_WAIT;
+    return found ? pcb : NULL;
+}
+
+void net_tcp_remember(struct tcp_pcb *pcb) {
+    *table_place(&pcb->remote_ip, pcb->remote_port, pcb->local_port) = pcb;
+}
+
+void net_tcp_forget(const struct tcp_pcb *pcb) {
+    struct tcp_pcb **place = table_place(&pcb->remote_ip, pcb->remote_port, pcb->local_port);
+    if (*place == pcb) {
+        *place = NULL;
+    }
+}
+
 // --- SYN flood ----------------------------------------------------------------------------------
 
 // When so many SYNs within a tick of lwIP's (500 ms) found no room it is a flood. Fewer are a

@@ -32,6 +32,13 @@ err_t net_tcp_inpacket(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t option
 struct tcp_pcb *net_tcp_cookie_pcb(struct tcp_pcb_listen *listener,
     const struct tcp_hdr *header);
 
+// The connection of the segment with (header), its addresses being the packet's, if that is among
+// those remembered, else NULL; and how one is remembered and forgotten. Only connections on lwIP's
+// list of active ones are found.
+struct tcp_pcb *net_tcp_find(const struct tcp_hdr *header);
+void net_tcp_remember(struct tcp_pcb *pcb);
+void net_tcp_forget(const struct tcp_pcb *pcb);
+
 // Between the files of lwIP's TCP (patches/lwip/core/tcp*.c.patch).
 void tcp_rto_start(void);
 u32_t tcp_sack(struct tcp_pcb *pcb, u32_t left, u32_t right);
