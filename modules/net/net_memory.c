@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The ImportOS authors
 //
-// The network's allocator: chunks of 32 KiB, each cut into objects of one size. A chunk whose last
+// The network's allocator: chunks of 36 KiB, each cut into objects of one size. A chunk whose last
 // object was freed serves any size again, so a flood of one kind of packet does not eat up the
-// memory of the others for good. Objects above 16 KiB get blocks of 96 KiB of their own.
+// memory of the others for good. Objects above half a chunk get blocks of 96 KiB of their own.
 
 #include "net_memory.h"
 
@@ -16,7 +16,7 @@
 #include "memory.h"
 #include "panic.h"
 
-#define CHUNK_SIZE (32u << 10)
+#define CHUNK_SIZE (36u << 10)
 #define ARENA_CHUNKS 8 // taken at once
 #define SMALL_MACHINE (16u << 20) // with less RAM one chunk at a time
 #define LARGE_SIZE (96u << 10)
@@ -25,12 +25,17 @@
 #define MAGIC_FREE 0x6e65
 
 // Sizes of objects with their header. 1664 holds a full TCP packet with its pbuf and options,
-// 16352 is half a chunk.
+// 18408 is half a chunk.
 static const uint16_t class_size[] = {
-    32, 48, 64, 96, 128, 192, 256, 320, 448, 640, 896, 1280, 1664, 2304, 4096, 8192, 16352,
+    32, 48, 64, 96, 128, 192, 256, 320, 448, 640, 896, 1280, 1664, 2304, 4096, 8192, 18408,
 };
 #define CLASS_COUNT (sizeof(class_size) / sizeof(class_size[0]))
 #define CLASS_LARGE CLASS_COUNT
+
+// The smallest class that may hold an object, by how many bits its size less one has: rows of up to
+// 32, 64, 128 bytes and so on.
+#define FIRST_BITS 5
+static const uint8_t first_class[] = { 0, 1, 3, 5, 7, 9, 11, 13, 15, 16, 16 };
 
 // In front of every object.
 struct header {
@@ -177,7 +182,9 @@ static size_t size_of(const struct header *header) {
 
 void *net_memory_alloc(size_t size) {
     size += sizeof(struct header);
-    unsigned class_index = 0;
+    unsigned bits = 64 - (unsigned)__builtin_clzl(size - 1); // never of zero: there is a header
+    unsigned row = bits > FIRST_BITS ? bits - FIRST_BITS : 0;
+    unsigned class_index = row < sizeof(first_class) ? first_class[row] : CLASS_LARGE;
     while (class_index < CLASS_COUNT && class_size[class_index] < size) {
         class_index++;
     }

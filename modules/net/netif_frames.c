@@ -150,12 +150,14 @@ void net_card_sent(void *cookie) {
 // A TCP segment above the MTU goes out from where it is, and the card cuts it: (p) is held until
 // it has. TCP does not touch a segment that somebody holds.
 static err_t output_large(struct net_card *card, struct pbuf *p) {
-    struct virtio_net_large large = { .segment_size = net_tcp_packet_size };
+    struct virtio_net_large large; // its pieces are many: not cleared
     unsigned start = prepare_checksum(p->payload, p->len, p->tot_len);
     if (net_tcp_packet_size == 0 || start == 0 || !virtio_net_segments(card->device)) {
         return ERR_BUF;
     }
     const uint8_t *frame = p->payload;
+    large.count = 0;
+    large.segment_size = net_tcp_packet_size;
     large.header_size = (uint16_t)(start + (frame[start + TCP_WORDS_AT] >> 4) * 4u);
     large.sum_start = (uint16_t)start;
     large.sum_offset = SUM_TCP_OFFSET;

@@ -116,7 +116,7 @@ uint16_t net_checksum(const void *data, int size);
 #define TCP_WND (1008 * 1024) // 16 of the largest segments that a card hands over
 // Not each time that somebody reads 4 packets; (pcb) is tcp_recved()'s, whose peer may not scale.
 #define TCP_WND_UPDATE_THRESHOLD (TCP_WND_MAX(pcb) / 4)
-#define TCP_SND_BUF (128 * 1024)
+#define TCP_SND_BUF (256 * 1024)
 #define TCP_SND_QUEUELEN 1024 // pbufs; many small writes must not wait for a timer
 #define TCP_SNDLOWAT 16384
 #define TCP_SNDQUEUELOWAT (TCP_SND_QUEUELEN / 2)
