@@ -32,8 +32,8 @@ static const uint16_t class_size[] = {
 #define CLASS_COUNT (sizeof(class_size) / sizeof(class_size[0]))
 #define CLASS_LARGE CLASS_COUNT
 
-// The smallest class that may hold an object, by how many bits its size less one has: rows of up to
-// 32, 64, 128 bytes and so on.
+// The smallest class that may hold an object, by how many bits its size less one has: up to 32,
+// 64, 128 bytes and so on.
 #define FIRST_BITS 5
 static const uint8_t first_class[] = { 0, 1, 3, 5, 7, 9, 11, 13, 15, 16, 16 };
 

@@ -42,8 +42,8 @@
 #define FLUSH_FIRST (512u << 10) // bytes
 #define POSTED_SHARE 4 // a card with less than this part of its buffers left has frames copied
 
-// Of TCP, with its options: 12 packets, for the 16 KiB that programs like to write at once. With all
-// other headers it fits half a chunk of net_memory.c.
+// Of TCP, with its options: 12 packets, for the 16 KiB that programs like to write at once. With
+// all other headers it fits half a chunk of net_memory.c.
 #define SEGMENT_MAX 17600
 
 static struct net_card cards[VIRTIO_NET_MAX];
