@@ -32,6 +32,7 @@
 #define PIT_COMMAND 0x43
 #define PIT_CHANNEL0 0x40
 #define PIT_RATE_GENERATOR 0x34 // channel 0, low then high byte, mode 2
+#define PIT_ONE_SHOT 0x30 // the same, mode 0: it stands until a count is written
 #define PIT_PERIOD 65536u
 
 #define HPET_CAPABILITIES 0x00
@@ -215,8 +216,14 @@ static void begin(void) {
 
 static void settle(void);
 
+// It counts from reset on: nobody takes its interrupt, but QEMU wakes 37 times a second for it.
+static void stop_pit(void) {
+    outb(PIT_COMMAND, PIT_ONE_SHOT);
+}
+
 void clock_init(void) {
     start_tsc = rdtsc();
+    stop_pit();
     ask_cpuid();
     if (tsc_hz != 0 && lapic_hz != 0) {
         set_rate(tsc_hz);
@@ -227,6 +234,7 @@ void clock_init(void) {
     begin();
     if (reference.mask < MASK_MIN) {
         settle();
+        stop_pit();
     }
 }
 
