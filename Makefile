@@ -55,7 +55,7 @@ help:
 	@echo 'make fuzz    frames and lying cards under the sanitizers: tests/fuzz/README.md'
 	@echo '             (SECONDS_EACH=300)                    [10 min, for ever with 0]'
 	@echo 'make bench   the race against Linux guests; bench-boot, bench-http ... parts of it'
-	@echo '             (tests/bench/README.md)               [20 min; guests, once: 2 min]'
+	@echo '             (tests/bench/README.md)               [30 min; guests, once: 2 min]'
 	@echo 'make bench-baseline  count instructions anew       [30 s]'
 	@echo 'make clean   remove what was built; distclean: also upstream sources and $(VENV)'
 	@echo
